@@ -1,0 +1,193 @@
+"""What a card holds, as types. `papers/schema.json` is generated from this file.
+
+Cards are data about a paper: they are read by people first. The field names are the field's
+words; every figure has its source and says how it was obtained.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Confidence = Literal["verified", "approximate", "recalled"]
+How = Literal["printed", "read off the figure", "authors' data", "derived"]
+Band = Literal["std", "standard-error", "half-std", "min-max", "unstated"]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Strict and frozen; a field without a default must be given."""
+
+
+class Published(Model, frozen=True, kw_only=True):
+    """A figure from the paper or its authors' released data.
+
+    mean: the printed level in the metric's unit. std: spread between seeds (population or sample,
+    as `band` says); None where nothing is printed. seeds: number of the paper's seeds, None when
+    unknown. per_seed: one value a seed where the authors released them. reading_error: half-width
+    of the error of reading a plot, in the metric's unit. curve: a file in `papers/data/` with
+    columns step, mean, band, n; smoothing says what the curve's points average over.
+    """
+
+    mean: float | None = None
+    std: float | None = None
+    band: Band | None = None
+    seeds: int | None = None
+    per_seed: list[float] | None = None
+    reading_error: float | None = None
+    curve: str | None = None
+    smoothing: str | None = None
+    how: How
+    confidence: Confidence
+    source: str | None = None
+
+
+class Check(Model, frozen=True, kw_only=True, tag_field="kind"):
+    """How a claim is decided; each kind is one pure function of `repro/judge`."""
+
+
+class Level(Check, frozen=True, kw_only=True, tag="level"):
+    """Our mean against the published one; margin = tolerance × scale (judge.md)."""
+
+    tolerance: float = 0.2
+    absolute_tolerance: float | None = None
+    reason: str | None = None  # why another tolerance than 0.2, or an absolute one
+
+
+class Curve(Check, frozen=True, kw_only=True, tag="curve"):
+    """Area under the learning curve and five points of it."""
+
+    tolerance: float = 0.2
+    reason: str | None = None
+
+
+class Ordering(Check, frozen=True, kw_only=True, tag="ordering"):
+    """One arm better than another. An arm is "paper", an ablation, or another paper's id."""
+
+    better: str
+    than: str
+
+
+class NotWorse(Check, frozen=True, kw_only=True, tag="not-worse"):
+    """Arm not worse than another by more than margin × scale."""
+
+    arm: str = "paper"
+    than: str
+    margin: float = 0.2
+
+
+class TimeTo(Check, frozen=True, kw_only=True, tag="time-to"):
+    """Steps or episodes until `threshold`, censored at the budget."""
+
+    threshold: float
+    unit: Literal["steps", "episodes"] = "steps"
+    tolerance: float = 0.2
+
+
+class Property(Check, frozen=True, kw_only=True, tag="property"):
+    """A measured number against a bound."""
+
+    measure: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Aggregate(Check, frozen=True, kw_only=True, tag="aggregate"):
+    """A published aggregate over environments, computed with the paper's own aggregator."""
+
+    environments: list[str]
+    aggregator: str  # a name of repro/judge/metrics.py, e.g. "mean-normalised-random-best"
+    tolerance: float = 0.2
+    arms: list[str] | None = None  # the arms that "best" ranges over (ablations, "paper")
+
+
+AnyCheck = Level | Curve | Ordering | NotWorse | TimeTo | Property | Aggregate
+
+
+class Claim(Model, frozen=True, kw_only=True):
+    """One checkable statement of a paper."""
+
+    id: str
+    says: str
+    source: str
+    env: str  # alias (HalfCheetah), or "several" for aggregates
+    paper_env: str | None = None
+    hparams: str  # name of the set in hparams/<id>.yaml that this figure belongs to
+    ablation: str | None = None
+    steps: int | None = None  # environment steps a seed
+    metric: str  # a name of repro/judge/metrics.py
+    protocol: str  # evaluation protocol in words: episodes, period, starts, cap
+    published: Published | None = None
+    check: AnyCheck
+    central: bool = False  # counts for the paper's status
+    note: str | None = None
+
+
+class Ablation(Model, frozen=True, kw_only=True):
+    """A named change of hyperparameters that the paper itself studies.
+
+    changes: nested values merged over a set (a tagged block is replaced whole).
+    """
+
+    changes: dict[str, object]
+    source: str
+    says: str | None = None
+    published: dict[str, object] | None = None
+
+
+class Deviation(Model, frozen=True, kw_only=True):
+    """Where we knowingly differ, why, and what it should do."""
+
+    what: str
+    why: str
+    effect: str
+
+
+class Gotcha(Model, frozen=True, kw_only=True):
+    """What makes the paper hard to reproduce; threads as owner/name#number."""
+
+    says: str
+    threads: list[str] = []
+
+
+Kind = Literal["algorithm", "analysis", "benchmark", "system", "theory", "survey"]
+Depth = Literal["index", "claims", "full"]
+Tier = Literal["quick", "full", "scaled", "none"]
+
+
+class Card(Model, frozen=True, kw_only=True):
+    """One key paper: what it says, as data."""
+
+    schema_version: int
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+-(19|20)\d\d[a-z]?$")]
+    aliases: list[str] = []
+    title: str
+    authors: list[str]
+    authors_complete: bool = True
+    year: int
+    venue: str | None
+    arxiv: Annotated[str, msgspec.Meta(pattern=r"^(\d{4}\.\d{4,5}|[a-z-]+/\d{7})$")] | None
+    url: str | None = None
+    section: str  # place in the Spinning Up list
+    number: int  # its number there
+    kind: Kind
+    depth: Depth
+    tier: Tier
+    summary: str
+    builds_on: list[str]
+    environments: list[str] = []
+    equations: dict[str, str] = {}  # anchors that code lines point at
+    default: dict[str, str] = {}  # environment alias (or "*") → hparam set of `repro run`
+    claims: list[Claim] = []
+    ablations: dict[str, Ablation] = {}
+    parameters: dict[str, int] = {}  # network → number of parameters, for the environment named
+    tuning_budget: str | None = None
+    experiment: str | None = None  # what would test the central claim here
+    no_experiment: str | None = None  # or why there is none
+    deviations: list[Deviation] = []
+    gotchas: list[Gotcha] = []
+    official_code: str | None = None
+    data: str | None = None  # papers/data/<id>.yaml
+    notes: list[str] = []

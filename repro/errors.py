@@ -1,0 +1,35 @@
+"""The errors a user can cause, said in one line that tells how to go on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ReproError(Exception):
+    """Wrong input or an impossible request; the command line prints it without a traceback.
+
+    The message is one line: what was found, what was expected, how to go on.
+    """
+
+    exit_code = 2
+
+
+class Unfinished(ReproError):
+    """Work is left over (interrupted worker, prefix of a plan); the same command resumes it."""
+
+    exit_code = 3
+
+
+def nearest(found: str, valid: Iterable[str]) -> str:
+    """A hint naming the valid name nearest to `found`, or a list of the valid ones.
+
+    Returns text that completes an error line, for example `did you mean "ppo-2017"?`.
+    """
+    names = sorted(set(valid))
+    folded = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(found.lower(), list(folded), n=1, cutoff=0.5)
+    if close:
+        return f'did you mean "{folded[close[0]]}"?'
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"valid: {shown}" if names else "nothing is valid here"
