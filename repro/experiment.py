@@ -1,0 +1,217 @@
+"""An experiment: paper × environment × hparam set × ablation × steps, immutable, with a digest.
+
+`resolve` turns the names a user types into one, or says in one line which name is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from repro.errors import ReproError, nearest
+from repro.files import digest
+from repro.paths import IMPLEMENTATIONS
+
+if TYPE_CHECKING:
+    from repro.cards.models import Card, Claim
+
+# Evaluation episodes beside training, when asked for: TD3's protocol, which later papers took over.
+EVALUATION = {"period": 5000, "episodes": 10, "deterministic": True}
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be run, but for the seeds.
+
+    env: resolved id (HalfCheetah-v4). steps: environment steps of one seed. hparams: every value,
+    nested, in the implementation's own types. overrides: dotted field → value as typed by the
+    user; an experiment with overrides is exploration. evaluation: period (environment steps),
+    episodes, deterministic; None without.
+    """
+
+    paper: str
+    env: str
+    hparam_set: str
+    ablation: str | None
+    overrides: dict[str, Any]
+    steps: int
+    hparams: dict[str, Any]
+    evaluation: dict[str, Any] | None
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical JSON of all fields."""
+        return digest(msgspec.to_builtins(self))
+
+    @property
+    def arm(self) -> str:
+        """The set, with its ablation: `mujoco` or `mujoco+no-clip`; a folder's name."""
+        return self.hparam_set + (f"+{self.ablation}" if self.ablation else "")
+
+    @property
+    def title(self) -> str:
+        """`ppo-2017 · HalfCheetah-v4 · mujoco`, with overrides where there are any."""
+        changed = "".join(f" · {name}={value}" for name, value in sorted(self.overrides.items()))
+        return f"{self.paper} · {self.env} · {self.arm}{changed}"
+
+
+def resolve(
+    paper: str,
+    env: str,
+    hparams: str | None = None,
+    ablation: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    evaluate: bool = False,
+) -> Experiment:
+    """The experiment that these names mean; `ReproError` with the nearest valid name otherwise.
+
+    hparams: name of a set; by default the card's `default` for the environment. steps:
+    environment steps a seed; by default those of the claims on this environment and set.
+    """
+    from repro.cards import convert_hparams, load_card, load_sets
+
+    card = load_card(paper)
+    implementation = implementation_of(card.id)
+    env = environment_id(env)
+    sets = load_sets(card.id)
+    name = hparams or default_set(card, env, sets)
+    if name not in sets:
+        raise ReproError(f'{card.id} has no hparam set "{name}": {nearest(name, sets)}')
+    values = sets[name].values(env)
+    places: Any = sets[name].provenance(env)
+    if ablation is not None:
+        if ablation not in card.ablations:
+            hint = nearest(ablation, card.ablations) if card.ablations else "its card lists none"
+            raise ReproError(f'{card.id} has no ablation "{ablation}": {hint}')
+        values = merged(values, card.ablations[ablation].changes, f"ablation {ablation}")
+        places = f"{card.id}, ablation {ablation}"
+    overrides = dict(overrides or {})
+    kinds_first = sorted(overrides.items(), key=lambda item: not item[0].endswith("kind"))
+    for field, value in kinds_first:
+        values = merged(values, _nested(field, value), f"--set {field}")
+        places = "--set"
+    values = msgspec.to_builtins(convert_hparams(values, implementation.HParams, places))
+    if steps is None:
+        steps = default_steps(card, env, name, values)
+    if steps < 1:
+        raise ReproError(f"--steps {steps}: expected a positive number of environment steps a seed")
+    return Experiment(
+        paper=card.id,
+        env=env,
+        hparam_set=name,
+        ablation=ablation,
+        overrides=overrides,
+        steps=steps,
+        hparams=values,
+        evaluation=dict(EVALUATION) if evaluate else None,
+    )
+
+
+def implementation_of(paper: str) -> Any:
+    """The module `implementations.<id with _>`; `ReproError` where the paper has none."""
+    module = paper.replace("-", "_")
+    found = implemented()
+    if paper not in found:
+        raise ReproError(f"{paper} has no implementation to run; implemented: {', '.join(found)}")
+    return importlib.import_module(f"implementations.{module}")
+
+
+def implemented() -> list[str]:
+    """Ids of the papers that can be run: their files define `train`; read, not imported."""
+    return sorted(
+        path.stem.replace("_", "-")
+        for path in IMPLEMENTATIONS.glob("*_[12][09]*.py")
+        if "\ndef train(" in path.read_text(encoding="utf-8")
+    )
+
+
+def environment_id(name: str) -> str:
+    """`HalfCheetah` → `HalfCheetah-v4`; a wrong name is refused with the nearest valid one."""
+    from repro.training.environments import names
+
+    return names.resolve(name)
+
+
+def same_env(name: str, env: str) -> bool:
+    """Whether a card's alias (`HalfCheetah`, or `several`) means the resolved environment."""
+    if name in (env, "*"):
+        return True
+    try:
+        return environment_id(name) == env
+    except ReproError:
+        return False
+
+
+def claims_of(card: Card, env: str, hparam_set: str, ablation: str | None = None) -> list[Claim]:
+    """The card's claims on this environment, set and ablation, in the card's order."""
+    return [
+        claim
+        for claim in card.claims
+        if claim.hparams == hparam_set and claim.ablation == ablation and same_env(claim.env, env)
+    ]
+
+
+def default_set(card: Card, env: str, sets: Iterable[str]) -> str:
+    """The set that `repro run` takes there: the card's `default`, else the only set."""
+    for alias, name in card.default.items():
+        if alias != "*" and same_env(alias, env):
+            return name
+    if "*" in card.default:
+        return card.default["*"]
+    sets = list(sets)
+    if len(sets) == 1:
+        return sets[0]
+    raise ReproError(f"{card.id} names no default set for {env}; choose --hparams {'|'.join(sets)}")
+
+
+def default_steps(card: Card, env: str, hparam_set: str, values: Mapping[str, Any]) -> int:
+    """The published steps: the longest claim of this environment and set, else of the set."""
+    claims = [claim for claim in card.claims if claim.hparams == hparam_set and claim.steps]
+    here = [claim for claim in claims if same_env(claim.env, env)]
+    steps = [claim.steps for claim in here or claims if claim.steps]
+    if steps:
+        return max(steps)
+    if values.get("schedule_steps"):
+        return int(values["schedule_steps"])
+    raise ReproError(f"{card.id} says no steps for {env} with {hparam_set}; give --steps")
+
+
+def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
+    """`["gamma=0.9", "surrogate.kind=none"]` → {"gamma": 0.9, "surrogate.kind": "none"}.
+
+    Values are read as YAML, with the reader of cards: `3e-4` is a number.
+    """
+    from repro.cards.yaml import parse
+
+    overrides: dict[str, Any] = {}
+    for item in items:
+        field, equals, text = item.partition("=")
+        if not equals or not field.strip():
+            raise ReproError(f"--set {item}: expected field=value, as in --set surrogate.range=0.1")
+        overrides[field.strip()] = parse(text, f"--set {item}").value
+    return overrides
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`changes` over `base`, key by key; a tagged block (one with `kind`) is replaced whole.
+
+    A key that `base` lacks is refused with the nearest one, but in a tagged block, whose keys
+    depend on its kind: those are checked with the types.
+    """
+    result = dict(base)
+    for key, change in changes.items():
+        if key not in base and "kind" not in base:
+            raise ReproError(f'{where}: no hyperparameter "{key}"; {nearest(key, base)}')
+        old = base.get(key)
+        whole = not isinstance(change, Mapping) or not isinstance(old, Mapping) or "kind" in change
+        result[key] = change if whole else merged(old, change, where)
+    return result
+
+
+def _nested(field: str, value: Any) -> dict[str, Any]:
+    for key in reversed(field.split(".")):
+        value = {key: value}
+    return value
