@@ -6,7 +6,7 @@ words; every figure has its source and says how it was obtained.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -160,7 +160,7 @@ Tier = Literal["quick", "full", "scaled", "none"]
 class Card(Model, frozen=True, kw_only=True):
     """One key paper: what it says, as data."""
 
-    schema_version: int
+    schema_version: Literal[1]
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+-(19|20)\d\d[a-z]?$")]
     aliases: list[str] = []
     title: str
@@ -191,3 +191,98 @@ class Card(Model, frozen=True, kw_only=True):
     official_code: str | None = None
     data: str | None = None  # papers/data/<id>.yaml
     notes: list[str] = []
+
+
+class ListedPaper(Model, frozen=True, kw_only=True):
+    """A paper of the list: what is known before it has a card."""
+
+    number: int
+    id: str
+    title: str
+    year: int
+
+
+class Topic(Model, frozen=True, kw_only=True):
+    """One section of the Spinning Up list."""
+
+    section: str
+    papers: list[ListedPaper]
+
+
+class Topics(Model, frozen=True, kw_only=True):
+    """`papers/topics.yaml`: the list of 105 key papers, by topic."""
+
+    schema_version: Literal[1]
+    source: str
+    topics: list[Topic]
+
+
+Status = Literal["stated", "author-code", "inferred", "chosen by us"]
+Unit = Literal[
+    "environment steps",
+    "environment steps per actor",
+    "frames",
+    "updates",
+    "episodes",
+    "epochs",
+    "samples",
+    "actors",
+    "nats",
+    "seconds",
+]
+
+
+class Field(Model, frozen=True, kw_only=True):
+    """What a hyperparameter means. symbol: the paper's; unit: of its numbers, where they have one.
+
+    A dotted name (`surrogate.range`) documents a part of a nested block.
+    """
+
+    about: str
+    symbol: str | None = None
+    unit: Unit | None = None
+
+
+class Block(Model, frozen=True, kw_only=True):
+    """Values that share one source.
+
+    source: where they are read, `ppo1:mlp_policy.py` with a name of the file's `sources` before
+    the colon, or words ("Table 3, p. 10"). status: stated (printed in the paper), author-code
+    (the authors' code does it), inferred (follows from what is printed), chosen by us. note: what
+    a reader should know. values: field → plain value; a choice is a mapping with `kind`.
+    """
+
+    source: str
+    status: Status
+    confidence: Confidence = "verified"
+    note: str | None = None
+    values: dict[str, Any]
+
+
+class SetFile(Model, frozen=True, kw_only=True):
+    """One named set: blocks of values, over those of the set it extends.
+
+    environments: those it is meant for, by alias. overrides: environment alias → blocks laid over
+    the set's own for that environment.
+    """
+
+    about: str
+    extends: str | None = None
+    environments: list[str]
+    blocks: list[Block]
+    overrides: dict[str, list[Block]] = {}
+
+
+class HParamFile(Model, frozen=True, kw_only=True):
+    """`hparams/<id>.yaml`: every named set of a paper's hyperparameters, with its sources.
+
+    sources: short name → repository, commit and folder, or publication. missing: what no source
+    states, in words.
+    """
+
+    schema_version: Literal[1]
+    paper: str
+    sources: dict[str, str]
+    fields: dict[str, Field]
+    sets: dict[str, SetFile]
+    missing: list[str] = []
