@@ -141,9 +141,7 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
-    def _acquire(
-        self, descriptor: int, patience: float, say: Callable[[str], None] | None
-    ) -> None:
+    def _acquire(self, descriptor: int, patience: float, say: Callable[[str], None] | None) -> None:
         started, said = time.monotonic(), False
         while True:
             try:
