@@ -1,0 +1,112 @@
+"""Text for a terminal or a pipe: aligned tables, wrapping, a little colour, sparklines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+
+_CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+ANSWER_COLOURS = {
+    "reproduced": "green",
+    "reaches": "green",
+    "on track": "green",
+    "exceeds": "cyan",
+    "not reproduced": "red",
+    "misses": "red",
+    "behind": "red",
+}
+
+
+def coloured(text: str, colour: str | None) -> str:
+    """The text in a colour, where standard output is a terminal and NO_COLOR is not set."""
+    if colour is None or os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return text
+    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
+
+
+def bold(text: str) -> str:
+    return coloured(text, "bold")
+
+
+def dim(text: str) -> str:
+    return coloured(text, "dim")
+
+
+def answer(text: str) -> str:
+    return coloured(text, ANSWER_COLOURS.get(text, "yellow"))
+
+
+def width_of(text: str) -> int:
+    """Columns that a text takes: wide characters count two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def page_width() -> int:
+    """Columns to fill: the terminal's, at most 100; 100 in a pipe."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 100)
+
+
+def table(
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str],
+    colours: Sequence[Sequence[str | None]] | None = None,
+) -> str:
+    """Aligned columns, two spaces apart; numbers (as text) to the right."""
+    if not rows:
+        return ""
+    widths = [max(width_of(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    right = [all(_number(row[i]) for row in rows) for i in range(len(header))]
+
+    def line(cells: Sequence[str], tint: Sequence[str | None]) -> str:
+        padded = []
+        for i, cell in enumerate(cells):
+            space = " " * (widths[i] - width_of(cell))
+            shown = coloured(cell, tint[i])
+            padded.append(space + shown if right[i] else shown + space)
+        return "  ".join(padded).rstrip()
+
+    tints = colours or [[None] * len(header)] * len(rows)
+    lines = [line(header, ["bold"] * len(header))]
+    lines += [line(row, tint) for row, tint in zip(rows, tints, strict=True)]
+    return "\n".join(lines)
+
+
+def wrapped(text: str, indent: str = "", first: str | None = None) -> str:
+    """One paragraph folded to the page's width."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        page_width(),
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character a value: `▁▃▅▇`; empty without values."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * (v - low) / span))] for v in values)
+
+
+def number(value: float) -> str:
+    """Four significant digits, thousands separated: 1,942 · 0.0312 · −5.01."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    text = f"{value:,.0f}" if size >= 1000 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def _number(text: str) -> bool:
+    return text in ("", "–") or text.lstrip("−-+").replace(",", "").replace(".", "").isdigit()
