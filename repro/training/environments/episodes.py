@@ -84,6 +84,7 @@ class Environments:
         self._limit = max_episode_steps if max_episode_steps is not None else np.iinfo(np.int64).max
         self._return = np.zeros(self._number)
         self._length = np.zeros(self._number, np.int64)
+        self._truncated = np.zeros(self._number, np.bool_)
         self._ended = np.zeros(self._number, np.bool_)
         self._any_ended = False
         self._final = np.zeros_like(stepper.observation)
@@ -93,7 +94,7 @@ class Environments:
             self._by_seed(stepper.observation),
             self._by_seed(stepper.reward),
             self._by_seed(stepper.terminated),
-            self._by_seed(stepper.truncated),
+            self._by_seed(self._truncated),
             self._by_seed(self._final),
             self._by_seed(self._return),
             self._by_seed(self._length),
@@ -140,13 +141,12 @@ class Environments:
             self._return[self._ended] = 0.0
             self._length[self._ended] = 0
         stepper.step(taken, rows)
-        terminated, truncated = stepper.terminated, stepper.truncated
         if inactive is None:
             self._length += 1
         else:
             stepper.reward[inactive] = 0.0
-            terminated[inactive] = False
-            truncated[inactive] = False
+            stepper.terminated[inactive] = False
+            stepper.truncated[inactive] = False
             self._length[rows] += 1
         self._return += stepper.reward
         self._final[:] = stepper.observation
@@ -156,8 +156,9 @@ class Environments:
 
     def _end(self, inactive: Bool | None) -> None:
         """Find the episodes that ended, and start the next ones."""
-        terminated, truncated = self._stepper.terminated, self._stepper.truncated
-        truncated |= self._length >= self._limit
+        terminated, truncated = self._stepper.terminated, self._truncated
+        np.greater_equal(self._length, self._limit, out=truncated)
+        truncated |= self._stepper.truncated
         if inactive is not None:
             truncated[inactive] = False
         np.logical_or(terminated, truncated, out=self._ended)
@@ -223,7 +224,7 @@ class Environments:
             "final_observation": self._final,
             "reward": stepper.reward,
             "terminated": stepper.terminated,
-            "truncated": stepper.truncated,
+            "truncated": self._truncated,
             "episode_return": self._return,
             "episode_length": self._length,
             "ended": self._ended,
