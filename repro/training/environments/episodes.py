@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -169,12 +168,10 @@ class Environments:
             self._stepper.reset(rows, [None] * len(rows))
 
     def _refuse_nan(self, actions: npt.NDArray[np.float32]) -> None:
-        flat = actions.reshape(-1)
-        if math.isfinite(flat.dot(flat)):  # cheap: catches NaN and infinity, and mere overflow
-            return
-        finite = np.isfinite(actions).reshape(self.num_seeds, -1).all(axis=1)
+        finite = np.isfinite(actions)
         if not finite.all():
-            bad = [seed for seed, good in zip(self.seeds, finite, strict=True) if not good]
+            good = finite.reshape(self.num_seeds, -1).all(axis=1)
+            bad = [seed for seed, fine in zip(self.seeds, good, strict=True) if not fine]
             raise NonFiniteAction(self.id, bad)
 
     def _by_seed(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

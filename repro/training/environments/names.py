@@ -24,7 +24,7 @@ ALIASES = {
     "MountainCar": "MountainCar-v0",
     "MountainCarContinuous": "MountainCarContinuous-v0",
     "Pendulum": "Pendulum-v1",
-    "Pusher": "Pusher-v4",
+    "Pusher": "Pusher-v5",  # -v4 needs mujoco < 3
     "Reacher": "Reacher-v4",
     "Swimmer": "Swimmer-v4",
     "Taxi": "Taxi-v4",

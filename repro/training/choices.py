@@ -1,0 +1,137 @@
+"""Choices that many papers share, as hyperparameters: networks, normalisers, optimiser settings.
+
+No paper of the list introduced them; what one did introduce lives in that paper's file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from torch import Tensor
+
+from repro.training.hparams import Choice, HParams
+from repro.training.networks import Initializer, normc, orthogonal
+from repro.training.normalise import ObservationNormalizer, RewardNormalizer
+from repro.training.optim import Adam, FlatParameters
+from repro.training.schedules import Schedule
+
+
+class Off(Choice, frozen=True, kw_only=True, tag="none"):
+    """Not done."""
+
+
+class AdamSettings(HParams, frozen=True, kw_only=True):
+    """See `repro.training.optim.Adam`."""
+
+    beta1: float
+    beta2: float
+    epsilon: float
+    epsilon_hat: bool
+
+    def make(self, parameters: FlatParameters) -> Adam:
+        return Adam(parameters, **msgspec.to_builtins(self))
+
+
+class GlobalNorm(Choice, frozen=True, kw_only=True, tag="global-norm"):
+    """Each seed's gradient is scaled down to norm `max`."""
+
+    max: float
+
+
+def clip_gradient(choice: GlobalNorm | Off, parameters: FlatParameters) -> Tensor:
+    """Clip where chosen; the gradient's norm before, [S]."""
+    if isinstance(choice, GlobalNorm):
+        return parameters.clip_grad_norm(choice.max)
+    return parameters.grad_norm()
+
+
+class FullyConnected(Choice, frozen=True, kw_only=True, tag="mlp"):
+    """Separate networks for policy and value."""
+
+    hidden: list[int]
+    activation: Literal["tanh", "relu"]
+
+
+class Convolutional(Choice, frozen=True, kw_only=True, tag="conv"):
+    """A convolutional torso that policy and value share, ReLU throughout."""
+
+    channels: list[int]
+    kernels: list[int]
+    strides: list[int]
+    hidden: int
+
+
+class Normc(Choice, frozen=True, kw_only=True, tag="normc"):
+    """Gaussian columns scaled to these norms."""
+
+    hidden: float
+    policy: float
+    value: float
+
+    def initializer(self, part: Literal["hidden", "policy", "value"]) -> Initializer:
+        return normc(getattr(self, part))
+
+
+class Orthogonal(Choice, frozen=True, kw_only=True, tag="orthogonal"):
+    """Orthogonal matrices with these gains."""
+
+    hidden: float
+    policy: float
+    value: float
+
+    def initializer(self, part: Literal["hidden", "policy", "value"]) -> Initializer:
+        return orthogonal(getattr(self, part))
+
+
+class LearntStd(Choice, frozen=True, kw_only=True, tag="learnt"):
+    """log std of the Gaussian policy: one parameter an action, whatever the state."""
+
+    initial: float
+
+
+class AnnealedStd(Choice, frozen=True, kw_only=True, tag="annealed"):
+    """log std of the Gaussian policy: the same for all actions, on a schedule."""
+
+    schedule: Schedule
+
+
+class RunningObservation(Choice, frozen=True, kw_only=True, tag="running"):
+    """See `repro.training.normalise.ObservationNormalizer`.
+
+    update: "step", when an observation is first seen, or "iteration", after each rollout.
+    """
+
+    update: Literal["step", "iteration"]
+    clip: float
+    prior_count: float
+    variance_floor: float
+    epsilon: float
+
+    def make(self, seeds: int, shape: tuple[int, ...]) -> ObservationNormalizer:
+        settings: dict[str, Any] = msgspec.to_builtins(self)
+        del settings["kind"], settings["update"]
+        return ObservationNormalizer(seeds, shape, **settings)
+
+
+class ReturnStd(Choice, frozen=True, kw_only=True, tag="return-std"):
+    """See `repro.training.normalise.RewardNormalizer`.
+
+    reset: whether an episode's end zeroes the running return.
+    """
+
+    clip: float
+    prior_count: float
+    epsilon: float
+    reset: Literal["episode", "never"]
+
+    def make(self, seeds: int, per_seed: int, gamma: float) -> RewardNormalizer:
+        return RewardNormalizer(
+            seeds,
+            per_seed,
+            gamma,
+            self.clip,
+            self.prior_count,
+            self.epsilon,
+            reset=self.reset == "episode",
+        )

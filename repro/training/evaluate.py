@@ -1,0 +1,41 @@
+"""Evaluation beside training: environments, generators and counters of its own.
+
+Training is bit-equal with evaluation on or off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from repro.training.environments import Environments
+
+Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations [S, B, *shape] -> actions [S, B, *]
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How a paper evaluates: every `period` environment steps, `episodes` whole episodes."""
+
+    period: int
+    episodes: int
+    deterministic: bool
+
+
+def play(envs: Environments, act: Act) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Returns and lengths [S, E] of one whole episode in each environment, from a fresh reset."""
+    observation = envs.reset()
+    shape = observation.shape[:2]
+    returns, lengths = np.zeros(shape), np.zeros(shape, dtype=np.int64)
+    playing = np.ones(shape, dtype=bool)
+    while playing.any():
+        step = envs.step(act(observation))
+        ended = playing & (step.terminated | step.truncated)
+        returns[ended] = step.episode_return[ended]
+        lengths[ended] = step.episode_length[ended]
+        playing &= ~ended
+        observation = step.observation
+    return returns, lengths

@@ -1,0 +1,139 @@
+"""Optimisers of a stack: step size, step count and mask per seed.
+
+The parameters of all modules lie in one tensor [S, P], so an update is a handful of operations
+whatever the number of layers. A seed that is masked keeps its parameters, moments and step count
+bit for bit (Adam would move on with a zero gradient, and NaN × 0 is NaN).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class FlatParameters:
+    """The parameters of some modules as views of one tensor `data` [S, P]; `grad` is laid out alike."""
+
+    def __init__(self, *modules: nn.Module):
+        self.parameters = [p for module in modules for p in module.parameters()]
+        seeds = self.parameters[0].shape[0]
+        self.data = torch.cat([p.detach().reshape(seeds, -1) for p in self.parameters], dim=1)
+        self.grad = torch.zeros_like(self.data)
+        begin = 0
+        for p in self.parameters:
+            end = begin + p[0].numel()
+            p.data = self.data[:, begin:end].view(p.shape)
+            begin = end
+
+    def backward(self, loss: Tensor) -> None:
+        """Set `grad` to the gradient of `loss`: one value a seed [S], or their sum.
+
+        Seeds share no parameter, so the sum's gradient is each seed's own.
+        """
+        grads = torch.autograd.grad(
+            loss.sum(), self.parameters, allow_unused=True, materialize_grads=True
+        )
+        torch.cat([g.reshape(len(self.data), -1) for g in grads], dim=1, out=self.grad)
+
+    def grad_norm(self) -> Tensor:
+        """Euclidean norm of each seed's gradient, [S]."""
+        return torch.linalg.vector_norm(self.grad, dim=1)
+
+    def clip_grad_norm(self, maximum: float) -> Tensor:
+        """Scale each seed's gradient to norm `maximum` where it is larger; the norms before, [S]."""
+        norm = self.grad_norm()
+        # max/‖g‖ where the norm is above the maximum, else 1 (tf.clip_by_global_norm's form).
+        self.grad.mul_((maximum / norm.clamp(min=maximum)).unsqueeze(1))
+        return norm
+
+    def finite(self) -> Tensor:
+        """Whether all parameters of a seed are finite, bool [S]."""
+        return self.data.isfinite().all(dim=1)
+
+
+class SGD:
+    """θ ← θ − α g, per seed."""
+
+    def __init__(self, parameters: FlatParameters):
+        self.parameters = parameters
+
+    def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
+        """step_size: a number or [S]; active: bool [S], None for all."""
+        change = _column(step_size, self.parameters.data) * self.parameters.grad
+        if active is not None:
+            change = torch.where(active.unsqueeze(1), change, 0.0)
+        self.parameters.data.sub_(change)
+
+    def finite(self) -> Tensor:
+        """Whether all parameters of a seed are finite, bool [S]."""
+        return self.parameters.finite()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        del state
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015, Algorithm 1), per seed.
+
+    epsilon_hat: ε is added to √v before the bias correction, as TensorFlow and openai/baselines'
+    MpiAdam do (end of the Adam paper's section 2); a thirty times larger ε at the first steps.
+    """
+
+    def __init__(
+        self,
+        parameters: FlatParameters,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        epsilon_hat: bool,
+    ):
+        self.parameters = parameters
+        self.beta1, self.beta2 = beta1, beta2
+        self.epsilon, self.epsilon_hat = epsilon, epsilon_hat
+        self.m = torch.zeros_like(parameters.data)
+        self.v = torch.zeros_like(parameters.data)
+        self.t = torch.zeros(len(self.m), 1, dtype=torch.float64, device=self.m.device)
+        self._denominator = torch.empty_like(self.m)
+
+    def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
+        """One step with `step_size`, a number or [S]; active: bool [S], None for all."""
+        data, grad = self.parameters.data, self.parameters.grad
+        if active is not None:
+            before = data.clone(), self.m.clone(), self.v.clone(), self.t.clone()
+        self.t += 1
+        correction1 = 1 - self.beta1**self.t
+        correction2 = (1 - self.beta2**self.t).sqrt_()
+        self.m.lerp_(grad, 1 - self.beta1)
+        self.v.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        # m/c1 / (√v/c2 + ε) = m · (c2/c1) / (√v + ε·c2); with ε̂ the last ε is not scaled.
+        torch.sqrt(self.v, out=self._denominator)
+        if self.epsilon_hat:
+            self._denominator.add_(self.epsilon)
+        else:
+            self._denominator.add_((self.epsilon * correction2).to(data.dtype))
+        scale = -_column(step_size, self.t) * correction2 / correction1
+        torch.div(self.m, self._denominator, out=self._denominator)
+        data.addcmul_(self._denominator, scale.to(data.dtype))
+        if active is not None:
+            keep = ~active.unsqueeze(1)
+            for now, old in zip((data, self.m, self.v, self.t), before, strict=True):
+                now.copy_(torch.where(keep, old, now))
+
+    def finite(self) -> Tensor:
+        """Whether all parameters of a seed are finite, bool [S]."""
+        return self.parameters.finite()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"m": self.m, "v": self.v, "t": self.t}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            getattr(self, name).copy_(value)
+
+
+def _column(value: float | Tensor, like: Tensor) -> Tensor:
+    """A number or [S] as a column [S, 1] (or [1, 1]) that broadcasts over parameters."""
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)

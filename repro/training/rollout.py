@@ -1,0 +1,197 @@
+"""Fixed-length rollouts of a stack: T steps in every environment of every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from repro.training.choices import Off, ReturnStd, RunningObservation
+from repro.training.environments import Box
+from repro.training.evaluate import Act
+from repro.training.policies import Distribution
+from repro.training.rng import Streams
+from repro.training.run import Run, TrainingEnvironments
+
+
+class Actor(Protocol):
+    """What a collector steps with: a policy, and the noise that its samples need."""
+
+    def act(self, observation: Tensor, /) -> Distribution: ...
+    def noise(self, streams: Streams, /, *shape: int) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What was seen and done: arrays [S, E, T, ...], time behind seed and environment.
+
+    observation: raw, float64 [S, E, T, *shape]; seen: as the policy saw them, and what it will see
+    next, float32 [S, E, T + 1, *shape]. reward: normalised where that was chosen. truncated: cut
+    off by the time limit, `terminated` not. cut: the observations those episodes ended with, as
+    the policy would have seen them, [K, *shape], at the places `cut_at` (indices s, e, t).
+    """
+
+    observation: NDArray[np.float64]
+    seen: NDArray[np.float32]
+    action: NDArray[Any]
+    reward: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    cut: NDArray[np.float32]
+    cut_at: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    device: torch.device
+
+    def values(self, value: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """The value function [S, B, *shape] -> [S, B] at everything seen, [S, E, T + 1]."""
+        shape = self.seen.shape[:3]
+        seen = torch.from_numpy(np.ascontiguousarray(self.seen)).to(self.device)
+        with torch.inference_mode():
+            return value(seen.flatten(1, 2)).reshape(shape).cpu().numpy()
+
+    def cut_values(self, value: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """The value function at the observations that a time limit cut off, [K]."""
+        seed = self.cut_at[0]
+        if not len(seed):
+            return np.zeros(0, dtype=np.float32)
+        # Padded to [S, most cuts of a seed, *shape]: seeds are cut off unequally often.
+        place = np.array([(seed[:k] == seed[k]).sum() for k in range(len(seed))])
+        padded = np.zeros((len(self.seen), place.max() + 1, *self.cut.shape[1:]), np.float32)
+        padded[seed, place] = self.cut
+        with torch.inference_mode():
+            values = value(torch.from_numpy(padded).to(self.device)).cpu().numpy()
+        return values[seed, place]
+
+
+class Collector:
+    """Steps the environments with a policy, T steps at a time, and normalises what they give."""
+
+    def __init__(
+        self,
+        run: Run[Any],
+        envs: TrainingEnvironments,
+        horizon: int,
+        clip_actions: bool,
+        observations: RunningObservation | Off,
+        rewards: ReturnStd | Off,
+        gamma: float,
+    ):
+        S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
+        self.run, self.envs, self.horizon = run, envs, horizon
+        self.observations = self.rewards = None
+        self.update_every_step = False
+        if isinstance(observations, RunningObservation):
+            self.observations = observations.make(S, shape)
+            self.update_every_step = observations.update == "step"
+        if isinstance(rewards, ReturnStd):
+            self.rewards = rewards.make(S, E, gamma)
+        space = envs.action_space
+        self.continuous = isinstance(space, Box)
+        self.bounds = (space.low, space.high) if isinstance(space, Box) and clip_actions else None
+        self._noise = run.rng("action")
+        self._seen = self._see(envs.observation)
+
+    def collect(self, actor: Actor) -> Rollout:
+        """The next T steps of every environment."""
+        envs, T = self.envs, self.horizon
+        S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
+        # [T, S, E, ...] while collecting: a step writes one contiguous block.
+        observation = np.empty((T, S, E, *shape))
+        seen = np.empty((T + 1, S, E, *shape), dtype=np.float32)
+        reward = np.empty((T, S, E), dtype=np.float32)
+        terminated, truncated = np.empty((2, T, S, E), dtype=bool)
+        cut: list[NDArray[np.float64]] = []
+        cut_at: list[tuple[int, int, int]] = []
+        noise = actor.noise(self._noise, T, E).moveaxis(1, 0).contiguous()
+        action = torch.empty(noise.shape, dtype=torch.float32 if self.continuous else torch.int64)
+        inputs, actions = torch.from_numpy(seen), action.numpy()
+        with torch.inference_mode():
+            for t in range(T):
+                observation[t], seen[t] = envs.observation, self._seen
+                action[t] = actor.act(inputs[t].to(self.run.device)).sample(noise[t])
+                step = envs.step(self._bounded(actions[t]))
+                terminated[t], truncated[t], reward[t] = step[2], step[3], self._scaled(step)
+                if truncated[t].any():
+                    final = self._normalized(step.final_observation)
+                    for s, e in zip(*np.nonzero(truncated[t]), strict=True):
+                        cut.append(final[s, e])
+                        cut_at.append((s, e, t))
+                self._seen = self._see(step.observation)
+        seen[T] = self._seen
+        indices = np.array(cut_at, dtype=np.int64).reshape(-1, 3)
+        arrays = (observation, seen, actions, reward, terminated, truncated)
+        return Rollout(
+            *(np.moveaxis(array, 0, 2) for array in arrays),
+            cut=np.array(cut, dtype=np.float32).reshape(-1, *shape),
+            cut_at=(indices[:, 0], indices[:, 1], indices[:, 2]),
+            device=self.run.device,
+        )
+
+    def refreshed(self, rollout: Rollout) -> NDArray[np.float32] | NDArray[np.float64]:
+        """The rollout's observations as the policy sees them from now on, [S, E, T, *shape].
+
+        With update "iteration" the rollout enters the statistics here; else they are as seen.
+        """
+        if self.observations is None or self.update_every_step:
+            return rollout.seen[:, :, :-1]
+        S, E, T = rollout.observation.shape[:3]
+        flat = rollout.observation.reshape(S, E * T, *self.envs.observation_shape)
+        self.observations.update(flat, self._active)
+        self._seen = self._normalized(self.envs.observation)
+        return self.observations(flat).reshape(rollout.observation.shape)
+
+    def actor(self, actor: Actor, noise: Streams | None = None) -> Act:
+        """The policy for evaluation: raw observations [S, B, *shape] -> actions [S, B, ...].
+
+        Deterministic (the mode) without noise. The normaliser is frozen.
+        """
+
+        def act(observation: NDArray[np.float64]) -> NDArray[Any]:
+            seen = torch.from_numpy(self._normalized(observation).astype(np.float32))
+            with torch.inference_mode():
+                chosen = actor.act(seen.to(self.run.device))
+                if noise is None:
+                    return self._bounded(chosen.mode().cpu().numpy())
+                draws = actor.noise(noise, observation.shape[1])
+                return self._bounded(chosen.sample(draws).cpu().numpy())
+
+        return act
+
+    @property
+    def _active(self) -> NDArray[np.bool_] | None:
+        return None if self.run.all_active else self.run.active
+
+    def _see(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.observations is not None and self.update_every_step:
+            self.observations.update(observation, self._active)
+        return self._normalized(observation)
+
+    def _normalized(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+        return observation if self.observations is None else self.observations(observation)
+
+    def _scaled(self, step: Any) -> NDArray[np.float64]:
+        if self.rewards is None:
+            return step.reward
+        return self.rewards(step.reward, step.terminated | step.truncated, self._active)
+
+    def _bounded(self, action: NDArray[Any]) -> NDArray[Any]:
+        if self.bounds is None:
+            return action
+        return np.minimum(np.maximum(action, self.bounds[0]), self.bounds[1])
+
+    def state_dict(self) -> dict[str, Any]:
+        normalizers = {name: n.state_dict() for name, n in self._normalizers().items()}
+        return {"seen": torch.from_numpy(np.array(self._seen)), **normalizers}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._seen = state["seen"].numpy()
+        for name, normalizer in self._normalizers().items():
+            normalizer.load_state_dict(state[name])
+
+    def _normalizers(self) -> dict[str, Any]:
+        both = {"observations": self.observations, "rewards": self.rewards}
+        return {name: n for name, n in both.items() if n is not None}
