@@ -49,7 +49,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             what = action.metavar or action.dest
-            raise ReproError(f'no {what} "{value}": {nearest(str(value), map(str, action.choices))}')
+            raise ReproError(
+                f'no {what} "{value}": {nearest(str(value), map(str, action.choices))}'
+            )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """A command reports its own unknown options, so that the hint names that command's."""

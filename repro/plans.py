@@ -19,7 +19,7 @@ from repro import git
 from repro.errors import ReproError
 from repro.experiment import Experiment, claims_of
 from repro.files import canonical, digest, read_json, write_json
-from repro.paths import RESULTS, ROOT
+from repro.paths import HPARAMS, PAPERS, RESULTS, ROOT
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
@@ -220,6 +220,24 @@ def check_plan_current(plan: Plan) -> None:
         raise ReproError(
             f"set {planned.arm} has changed since the plan ({', '.join(changed) or 'protocol'}); "
             'plan anew with --because "..."'
+        )
+
+
+def require_committed_code(paper: str) -> None:
+    """Evidence comes from code, card and sets that git has: one line names what is not in it."""
+    from repro.launch.origin import code_files
+
+    files = [*code_files(paper).values(), PAPERS / f"{paper}.yaml", HPARAMS / f"{paper}.yaml"]
+    inside = [path for path in files if path.resolve().is_relative_to(ROOT.resolve())]
+    names = [str(path.resolve().relative_to(ROOT.resolve())) for path in inside]
+    known = set((git.git("ls-tree", "-r", "--name-only", "HEAD") or "").splitlines())
+    changed = (git.git("diff", "--name-only", "HEAD", "--", *names) or "").splitlines()
+    loose = sorted({name for name in names if name not in known} | set(changed))
+    if loose:
+        raise ReproError(
+            f"evidence runs committed code only; commit {', '.join(loose[:3])}"
+            + (f" and {len(loose) - 3} more" if len(loose) > 3 else "")
+            + " first, or explore without --plan"
         )
 
 

@@ -43,7 +43,9 @@ def read_log(state: SeedState, budget: int) -> Record:
     with open(state.log, encoding="utf-8") as lines:
         header = json.loads(next(lines, "null"))
         if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
-            raise ReproError(f"{state.log} is not a log that this Repro reads; run these seeds anew")
+            raise ReproError(
+                f"{state.log} is not a log that this Repro reads; run these seeds anew"
+            )
         for line in lines:
             if '"train"' in line:  # most lines by far; not parsed
                 continue

@@ -40,7 +40,7 @@ def seed_list(text: str) -> list[int]:
     One seed k alone is written `k,`.
     """
     wrong = ReproError(
-        f'--seeds {text}: expected a number of seeds (--seeds 5), a list (--seeds 0,1,2), '
+        f"--seeds {text}: expected a number of seeds (--seeds 5), a list (--seeds 0,1,2), "
         "or a range (--seeds 0-4)"
     )
     if text.isdecimal():
@@ -67,5 +67,5 @@ def counts(text: str) -> list[int]:
     """`5,10,20` → [5, 10, 20]."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
-        raise ReproError(f'--looks {text}: expected numbers of seeds, such as 5,10,20')
+        raise ReproError(f"--looks {text}: expected numbers of seeds, such as 5,10,20")
     return [int(part) for part in parts]

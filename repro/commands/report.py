@@ -1,0 +1,90 @@
+"""What a run ends with: the verdict table, reasons in words, the plot, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from repro.commands import text
+
+if TYPE_CHECKING:
+    from repro.cards.models import Card
+    from repro.experiment import Experiment
+    from repro.judge.types import Evidence, Verdict
+
+HEADER = ["claim", "published", "ours", "n", "answer"]
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """claim · published · ours · n · answer, one line a claim."""
+    rows, colours = [], []
+    for verdict in verdicts:
+        rows.append(
+            [verdict.claim, published(verdict), ours(verdict), seeds(verdict), headline(verdict)]
+        )
+        colours.append(
+            [None, None, None, None, text.ANSWER_COLOURS.get(verdict.headline, "yellow")]
+        )
+    return text.table(rows, HEADER, colours)
+
+
+def published(verdict: Verdict) -> str:
+    """`1,810 ± 130 (3)`: mean, spread over seeds, how many."""
+    theirs = verdict.theirs
+    if theirs is None:
+        return "–"
+    value = text.number(theirs.mean)
+    if theirs.std is not None and theirs.n is not None:
+        return f"{value} ± {text.number(theirs.std)} ({theirs.n})"
+    return f"{value} ({theirs.n})" if theirs.n else value
+
+
+def ours(verdict: Verdict) -> str:
+    """`1,942 ± 210`: mean and standard deviation over our seeds."""
+    if verdict.ours is None:
+        return "–"
+    value = text.number(verdict.ours.mean)
+    return value if verdict.ours.std is None else f"{value} ± {text.number(verdict.ours.std)}"
+
+
+def seeds(verdict: Verdict) -> str:
+    return str(verdict.ours.n) if verdict.ours else "–"
+
+
+def headline(verdict: Verdict) -> str:
+    """The headline, with its marks: `reproduced (exploration)`."""
+    marks = ", ".join(verdict.marks)
+    return verdict.headline + (f" ({marks})" if marks else "")
+
+
+def reasons(verdicts: Sequence[Verdict]) -> str:
+    """A paragraph a verdict: why it is as it is, and what to be careful about."""
+    paragraphs = []
+    for verdict in verdicts:
+        words = [*verdict.reasons, *(f"Careful: {warning}" for warning in verdict.warnings)]
+        if words:
+            paragraphs.append(text.wrapped(" ".join(words), "  ", f"{text.bold(verdict.claim)}: "))
+    return "\n".join(paragraphs)
+
+
+def unjudged(card: Card, experiment: Experiment, evidence: Evidence) -> str:
+    """Where the card claims nothing about this run: what came out, and what would be judged."""
+    from repro.experiment import same_env
+
+    name = "training-return-last-100"
+    values = [seed.metrics[name] for seed in evidence.seeds if name in seed.metrics]
+    lines = []
+    if values:
+        spread = f", {text.number(min(values))} to {text.number(max(values))} over seeds"
+        lines.append(
+            f"return of the last 100 training episodes: {text.number(sum(values) / len(values))}"
+            + (spread if len(values) > 1 else "")
+        )
+    sets = {c.hparams for c in card.claims if same_env(c.env, experiment.env)}
+    envs = dict.fromkeys(c.env for c in card.claims if c.env != "several")
+    lines.append(f"the card of {card.id} claims nothing about {experiment.title}")
+    if sets and experiment.hparam_set not in sets:
+        lines.append(f"sets with claims here: {', '.join(sorted(sets))}")
+    elif envs and not sets:
+        lines.append(f"environments with claims: {', '.join(envs)}")
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""From files back to the judge: the evidence in `results/`, and an ordinary run's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from repro import git, paths
+from repro.errors import ReproError
+from repro.files import digest, read_json, write_json
+from repro.plans import Plan, read_plan, shown
+from repro.results import SCHEMA_VERSION, read_csv, summarise, write_files
+
+if TYPE_CHECKING:
+    from repro.cards.models import Card
+    from repro.experiment import Experiment
+    from repro.judge.types import Evidence, Verdict
+    from repro.results import Record
+
+
+def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
+    """metrics.json of a folder, and its curves by file and seed, checked against each other."""
+    metrics = read_json(folder / "metrics.json", SCHEMA_VERSION)
+    curves: dict[str, dict[int, Any]] = {}
+    for name, expected in metrics["files"].items():
+        path = folder / name
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if digest(text) != expected:
+            raise ReproError(
+                f"{shown(path)} does not belong to the metrics.json beside it (half-written or "
+                "edited); restore it from git, or run the command that wrote it again"
+            )
+        curves[name] = read_csv(text)
+    return metrics, curves
+
+
+def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evidence:
+    """The seeds of one summary, for the judge; exploration without a plan.
+
+    `ReproError` where the summary is another experiment's, or a planned seed is missing.
+    """
+    from repro.judge.types import Evidence, SeedResult
+
+    metrics, curves = read_summary(folder)
+    if metrics["experiment"] != experiment.digest:
+        raise ReproError(f"{shown(folder / 'metrics.json')} is another experiment's result")
+    seeds = [entry["seed"] for entry in metrics["seeds"]]
+    if plan is not None and (seeds != plan.seeds[: len(seeds)] or len(seeds) not in plan.looks):
+        looks = " or ".join(map(str, plan.looks))
+        raise ReproError(
+            f"{shown(folder / 'metrics.json')} has {len(seeds)} seeds, the plan promised its "
+            f"first {looks}: every planned seed must appear"
+        )
+    return Evidence(
+        paper=experiment.paper,
+        env=experiment.env,
+        hparam_set=experiment.hparam_set,
+        ablation=experiment.ablation,
+        overrides=experiment.overrides,
+        steps=experiment.steps,
+        seeds=[
+            SeedResult(
+                seed=entry["seed"],
+                status=entry["status"],
+                steps=entry["steps"],
+                metrics=entry["metrics"],
+                curve=curves["curves.csv"].get(entry["seed"], []),
+                evaluations=curves.get("evaluations.csv", {}).get(entry["seed"], []),
+            )
+            for entry in metrics["seeds"]
+        ],
+        planned=plan is not None,
+        looks=list(plan.looks) if plan else [len(seeds)],
+        planned_seeds=list(plan.seeds) if plan else None,
+        evaluation=experiment.evaluation,
+    )
+
+
+def explored(folder: Path, experiment: Experiment, records: Sequence[Record]) -> Evidence:
+    """Summarise an ordinary run into its own folder, and read it back for the judge."""
+    write_files(folder, summarise(experiment, records))
+    return evidence_of(folder, experiment, None)
+
+
+def has_result(plan: Plan, look: int) -> bool:
+    """Whether the plan's folder holds a whole result of its first `look` seeds."""
+    if not (plan.folder / "metrics.json").is_file():
+        return False
+    try:
+        manifest = read_json(plan.folder / "manifest.json", SCHEMA_VERSION)
+        evidence = evidence_of(plan.folder, plan.experiment, plan)
+    except ReproError:
+        return False
+    return manifest["plan"] == plan.digest and len(evidence.seeds) >= look
+
+
+def result_folders(paper: str, tracked_only: bool = True) -> list[Path]:
+    """Folders of a paper's results that hold metrics.json; in a git clone only committed ones."""
+    root = paths.RESULTS / paper
+    found = sorted(path.parent for path in root.glob("*/*/metrics.json"))
+    tracked = git.tracked(root) if tracked_only else None
+    if tracked is None:
+        return found
+    names = {path.resolve() for path in tracked}
+    return [folder for folder in found if (folder / "metrics.json").resolve() in names]
+
+
+def committed(paper: str, tracked_only: bool = True) -> list[Evidence]:
+    """All planned evidence of a paper."""
+    evidence = []
+    for folder in result_folders(paper, tracked_only):
+        plan = read_plan(folder)
+        evidence.append(evidence_of(folder, plan.experiment, plan))
+    return evidence
+
+
+def judge(card: Card, evidence: Iterable[Evidence]) -> list[Verdict]:
+    """The judge's verdicts on every claim of the card, in the card's order."""
+    from repro.judge import judge_paper
+
+    return list(judge_paper(card, list(evidence)))
+
+
+def verdicts_document(card: Card, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """verdicts.json: derived from results and the card alone, so it has no date."""
+    from repro.cards import card_digest
+    from repro.judge import paper_status
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "paper": card.id,
+        "card_digest": card_digest(card),
+        "status": msgspec.to_builtins(paper_status(card, verdicts)),
+        "verdicts": [verdict.to_dict() for verdict in verdicts],
+    }
+
+
+def write_verdicts(card: Card, document: dict[str, Any]) -> Path:
+    path = paths.RESULTS / card.id / "verdicts.json"
+    write_json(path, document)
+    return path
+
+
+def stored_verdicts(paper: str) -> dict[str, Any] | None:
+    """verdicts.json as it stands; None where there is none."""
+    path = paths.RESULTS / paper / "verdicts.json"
+    if not path.is_file():
+        return None
+    document: dict[str, Any] = read_json(path, SCHEMA_VERSION)
+    return document
+
+
+def papers_with_results() -> list[str]:
+    """Ids of the papers that have a folder with metrics in `results/`."""
+    return sorted({path.parts[-4] for path in paths.RESULTS.glob("*/*/*/metrics.json")})
+
+
+def experiment_of(folder: Path) -> Experiment:
+    """The experiment of a result's plan or of a run's manifest."""
+    from repro.experiment import Experiment
+
+    if (folder / "plan.json").is_file():
+        return read_plan(folder).experiment
+    manifest = read_json(folder / "manifest.json", SCHEMA_VERSION)
+    return msgspec.convert(manifest["experiment"]["content"], Experiment)
+
+
+def own_verdicts(card: Card, experiment: Experiment, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those that are about this experiment's environment and set and could be judged."""
+    from repro.experiment import claims_of
+
+    claims = claims_of(card, experiment.env, experiment.hparam_set)
+    if experiment.ablation:
+        claims += claims_of(card, experiment.env, experiment.hparam_set, experiment.ablation)
+    about = {claim.id for claim in claims}
+    return [v for v in verdicts if v.claim in about and v.answer != "not tested"]
