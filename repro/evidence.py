@@ -129,11 +129,14 @@ def verdicts_document(card: Card, verdicts: Sequence[Verdict]) -> dict[str, Any]
     from repro.cards import card_digest
     from repro.judge import paper_status
 
+    status = paper_status(card, verdicts)
     return {
         "schema_version": SCHEMA_VERSION,
         "paper": card.id,
         "card_digest": card_digest(card),
-        "status": msgspec.to_builtins(paper_status(card, verdicts)),
+        "status": status.status,
+        "reason": status.reason,
+        "totals": msgspec.to_builtins(status.totals),
         "verdicts": [verdict.to_dict() for verdict in verdicts],
     }
 

@@ -45,7 +45,7 @@ def execute(args: argparse.Namespace) -> int:
         lost |= any(verdict.answer not in ("reproduced", "exceeds") for verdict in tested)
         if args.json:
             continue
-        print(text.bold(f"{card.id}: {document['status']}") + f"  ({card.title})")
+        print(f"{text.bold(card.id)} {text.answer(document['status'])}: {document['reason']}")
         print(report.table(tested) if tested else "no claim has evidence yet")
         untested = len(verdicts) - len(tested)
         if untested and tested:
