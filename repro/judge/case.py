@@ -1,0 +1,278 @@
+"""A claim together with the evidence that may speak to it, made into numbers over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from repro.cards.models import Card, Claim
+from repro.errors import ReproError
+from repro.judge import metrics
+from repro.judge.published import sample_of
+from repro.judge.statistics import ONE_LOOK_LEVEL, look_level, skewness, skewness_limit
+from repro.judge.types import Answer, Context, Evidence, RandomScore, Sample, SeedValue, Verdict
+
+COUNTED_SEEDS = 10
+EXPLORATION = "exploration"
+UNPLANNED = "unplanned look"
+FEW = "fewer than ten seeds"
+PREFIX = "prefix"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One claim of a card, all evidence of the paper (and of rivals), the committed figures."""
+
+    claim: Claim
+    card: Card
+    evidence: Sequence[Evidence]
+    context: Context
+
+    @property
+    def metric(self) -> metrics.Metric:
+        return metrics.metric(self.claim.metric)
+
+    @property
+    def sign(self) -> int:
+        """+1 where higher is better, −1 where lower is."""
+        return 1 if self.metric.direction == "higher" else -1
+
+    def random(self, env: str) -> RandomScore:
+        """The random policy's score; a clear error where nobody measured it."""
+        if env not in self.context.random:
+            raise ReproError(
+                f"{self.claim.id}: no random score of {env}; measure it into "
+                "papers/data/random-scores.yaml"
+            )
+        return self.context.random[env]
+
+    def find(self, arm: str | None = None, env: str | None = None) -> Evidence | None:
+        """The run of this claim's own set (or of another arm) that says most.
+
+        arm: None for the claim's own ablation, "paper" for none, an ablation's name, or another
+        paper's id. Runs with overrides never match.
+        """
+        paper, ablation = self.card.id, self.claim.ablation
+        if arm == "paper":
+            ablation = None
+        elif arm is not None and arm in self.card.ablations:
+            ablation = arm
+        elif arm is not None:
+            paper, ablation = arm, None
+        task = env or self.claim.env
+        fits = [
+            run
+            for run in self.evidence
+            if run.paper == paper
+            and run.ablation == ablation
+            and same_task(task, run.env)
+            and not run.overrides
+            and run.seeds
+            and (paper != self.card.id or run.hparam_set == self.claim.hparams)
+        ]
+        wanted = self.claim.steps or 0
+        has = self.metric.needs != "evaluation"
+        return max(
+            fits,
+            key=lambda run: (
+                has or run.evaluation is not None,
+                run.planned,
+                min(run.steps, wanted),
+                len(run.seeds),
+            ),
+            default=None,
+        )
+
+    def command(self, arm: str | None = None, env: str | None = None) -> str:
+        """The command that would test this claim."""
+        paper, ablation = self.card.id, self.claim.ablation
+        if arm == "paper":
+            ablation = None
+        elif arm in self.card.ablations:
+            ablation = arm
+        elif arm is not None:
+            return f"repro plan {arm} --env {env or self.claim.env} --seeds {COUNTED_SEEDS}"
+        words = [f"repro plan {paper} --env {env or self.claim.env} --hparams {self.claim.hparams}"]
+        words += [f"--ablation {ablation}"] if ablation else []
+        words += ["--evaluate"] if self.metric.needs == "evaluation" else []
+        return " ".join([*words, f"--seeds {COUNTED_SEEDS}"])
+
+    def verdict(self, answer: Answer, headline: str, **fields: Any) -> Verdict:
+        """A verdict on this claim, its names filled in."""
+        names: dict[str, Any] = {
+            "claim": self.claim.id,
+            "paper": self.card.id,
+            "env": self.claim.env,
+            "hparam_set": self.claim.hparams,
+            "ablation": self.claim.ablation,
+            "kind": type(self.claim.check).__struct_config__.tag,
+            "metric": self.claim.metric,
+            "central": self.claim.central,
+        }
+        return Verdict(**{**names, "answer": answer, "headline": headline, **fields})
+
+    def not_tested(self, why: str, command: str | None = None, **fields: Any) -> Verdict:
+        """*not tested*, with the command that would test it."""
+        command = command or self.command()
+        return self.verdict("not tested", "not tested", reasons=[why], command=command, **fields)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Our side of a comparison: a number a seed, and what must be said about them.
+
+    level: one-sided level of this look. reached: step up to which all seeds ran, where that is
+    short of the claim's horizon (a prefix); None for a whole run.
+    """
+
+    evidence: Evidence
+    seeds: list[SeedValue]
+    sample: Sample
+    level: float
+    reached: int | None = None
+    marks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def admissible(self) -> bool:
+        """Planned, at a planned look, whole, and at ten seeds or more: it may enter totals."""
+        return not {EXPLORATION, UNPLANNED, FEW, PREFIX} & set(self.marks)
+
+
+class Untestable(Exception):
+    """The evidence lacks what the metric needs; the message says what."""
+
+
+def same_task(name: str, env: str) -> bool:
+    """Whether a card's alias (`HalfCheetah`) or id means the environment id that was run."""
+    return env == name or env.rpartition("-v")[0] == name
+
+
+def prepare(case: Case, run: Evidence, name: str | None = None) -> Prepared:
+    """Numbers over seeds for metric `name` (the claim's by default).
+
+    A diverged seed scores the random policy (or the whole budget, for a time), and so does one
+    that finished no episode. Raises `Untestable` where the run lacks the metric's protocol.
+    """
+    chosen = metrics.metric(name or case.claim.metric)
+    if (
+        chosen.needs == "evaluation"
+        and not any(seed.evaluations for seed in run.seeds)
+        and not any((name or case.claim.metric) in seed.metrics for seed in run.seeds)
+    ):
+        raise Untestable("The run made no evaluations, and this claim is about evaluations.")
+    horizon = case.claim.steps or run.steps
+    reached = reached_step(run, horizon)
+    seeds = [_seed_value(case, run, seed, name or case.claim.metric) for seed in run.seeds]
+    marks, level = looks(run)
+    reasons, warnings = [], _warnings(case, run, seeds)
+    diverged = [seed.seed for seed in seeds if seed.status == "diverged"]
+    if reached is not None:
+        marks.append(PREFIX)
+    if diverged:
+        marks.append(f"{len(diverged)} diverged")
+        scored = "the random policy's score" if chosen.never == "random" else "the whole budget"
+        reasons.append(f"Diverged seeds ({_listed(diverged)}) count with {scored}.")
+    return Prepared(
+        evidence=run,
+        seeds=seeds,
+        sample=sample_of([seed.value for seed in seeds]),
+        level=level,
+        reached=reached,
+        marks=marks,
+        warnings=warnings,
+        reasons=reasons,
+    )
+
+
+def looks(run: Evidence) -> tuple[list[str], float]:
+    """Marks about how the run was promised, and the one-sided level of this look."""
+    n, marks = len(run.seeds), []
+    level = ONE_LOOK_LEVEL
+    if not run.planned:
+        marks.append(EXPLORATION)
+    else:
+        level = look_level(run.looks)
+        promised = run.planned_seeds
+        if n not in (run.looks or [n]) or (
+            promised is not None and {seed.seed for seed in run.seeds} != set(promised[:n])
+        ):
+            marks.append(UNPLANNED)
+    if n < COUNTED_SEEDS:
+        marks.append(FEW)
+    return marks, level
+
+
+def reached_step(run: Evidence, horizon: int) -> int | None:
+    """The step of a prefix; None where every seed went to the claim's horizon."""
+    unfinished = [s.steps for s in run.seeds if s.status not in ("finished", "diverged")]
+    reached = min([run.steps, *unfinished])
+    return reached if reached < horizon else None
+
+
+def _seed_value(case: Case, run: Evidence, seed: Any, name: str) -> SeedValue:
+    chosen, value = metrics.metric(name), seed.metrics.get(name)
+    horizon = case.claim.steps or run.steps
+    if seed.status == "diverged":
+        value = None if chosen.never == "random" else value
+    elif run.steps > horizon and chosen.needs != "manifest":
+        value = _at_horizon(chosen.name, seed, horizon)
+    if value is None and chosen.needs == "evaluation" and seed.status == "finished":
+        raise Untestable(f"Seed {seed.seed} has too few evaluations for {name}.")
+    if value is None and chosen.never == "none":
+        raise Untestable(f"The result does not record {name}.")
+    if value is None and chosen.never == "random":
+        value = case.random(run.env).mean
+    return SeedValue(
+        seed=seed.seed, value=float(horizon if value is None else value), status=seed.status
+    )
+
+
+def _at_horizon(name: str, seed: Any, horizon: int) -> float:
+    """The metric at the claim's horizon of a run that went further, from its stored curve."""
+    if name == "training-return-last-100" and seed.curve:
+        steps, values = zip(*seed.curve, strict=True)
+        return float(np.interp(horizon, steps, values))
+    evaluations = [value for step, value in seed.evaluations if step <= horizon]
+    if name == "evaluation-last-10" and len(evaluations) >= metrics.LAST_EVALUATIONS:
+        return metrics.mean(evaluations[-metrics.LAST_EVALUATIONS :])
+    raise Untestable(
+        f"The run went beyond the claim's {horizon:,} steps, and {name} was not kept for them."
+    )
+
+
+def _warnings(case: Case, run: Evidence, seeds: list[SeedValue]) -> list[str]:
+    """Signs that the promised error rates do not hold for these seeds."""
+    warnings = []
+    values = np.asarray([seed.value for seed in seeds])
+    if values.size >= 5 and abs(skewness(values)) > skewness_limit(values.size):
+        warnings.append(
+            f"Our seeds are skewed (g1 = {skewness(values):.2f}); the promised error rates are for "
+            "normal data, see the table for skewed data."
+        )
+    if case.metric.never == "random" and run.env in case.context.random and values.size >= 3:
+        floor = case.context.random[run.env].mean
+        gain = float(np.median(values)) - floor
+        failed = [s.seed for s in seeds if (s.value - floor) * case.sign < 0.25 * gain * case.sign]
+        if failed and gain * case.sign > 0:
+            warnings.append(
+                f"Failed seeds ({_listed(failed)}) gained less than a quarter of the median gain "
+                "over random; see the table for tasks where seeds fail."
+            )
+    low, high = case.metric.bounds
+    if values.size > 1 and values.std() == 0 and not case.metric.exact:
+        warnings.append("All our seeds score the same; the task may have a ceiling.")
+    if values.size and (values.min() < low or values.max() > high):
+        raise ReproError(
+            f"{case.claim.id}: a seed's {case.claim.metric} lies outside [{low}, {high}]; "
+            "the result's metrics.json is wrong, run `repro verify` after mending it"
+        )
+    return warnings
+
+
+def _listed(items: Sequence[int]) -> str:
+    return ", ".join(str(item) for item in items)

@@ -1,0 +1,240 @@
+"""Metrics: what a claim's figure measures, each a pure function of one seed's history.
+
+A metric declares its good direction, its bounds, what it needs, and what a run scores that never
+got there. A name may carry a parameter after an @, as in `steps-to-threshold@475`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from repro.cards.models import Claim, Property, TimeTo
+from repro.errors import ReproError, nearest
+
+Direction = Literal["higher", "lower"]
+Needs = Literal["training", "evaluation", "manifest"]
+Never = Literal["random", "budget", "none"]
+
+WINDOW = 100  # training episodes that a level averages over
+LAST_EVALUATIONS = 10
+CURVE_POINTS = 100
+
+
+class Episode(NamedTuple):
+    """A finished training episode: environment steps of its seed so far, return, length."""
+
+    step: int
+    ret: float
+    length: int
+
+
+class Evaluation(NamedTuple):
+    """One evaluation: environment steps of its seed so far, the return of each episode."""
+
+    step: int
+    returns: Sequence[float]
+
+
+@dataclass(frozen=True)
+class History:
+    """What one seed did, in the order it happened. budget: its environment steps."""
+
+    budget: int
+    episodes: Sequence[Episode] = ()
+    evaluations: Sequence[Evaluation] = ()
+    properties: dict[str, float] = field(default_factory=dict)  # e.g. parameters-count
+
+    def within(self) -> list[Episode]:
+        """Training episodes that finished within the budget."""
+        return [Episode(*episode) for episode in self.episodes if episode[0] <= self.budget]
+
+    def evaluated(self) -> list[tuple[int, float]]:
+        """(step, mean return over the evaluation's episodes), within the budget."""
+        return [(step, mean(r)) for step, r in self.evaluations if step <= self.budget and len(r)]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by name.
+
+    per_seed False: it is not one number a seed (`compute` is None) and never decides a claim.
+    never: what a run scores that never got there or diverged: the random policy, or the budget.
+    """
+
+    name: str
+    says: str
+    direction: Direction
+    needs: Needs
+    never: Never
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    per_seed: bool = True
+    exact: bool = False  # the same for every seed by construction: one seed settles it
+    compute: Callable[[History, float | None], float | None] | None = None
+    parameter: str | None = None  # what stands after the @
+
+
+def mean(values: Iterable[float]) -> float:
+    """Plain mean of at least one value."""
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def curve_grid(steps: int, points: int = CURVE_POINTS) -> list[int]:
+    """The common grid of a learning curve: `points` equally spaced steps, the last one `steps`."""
+    points = max(1, min(points, steps))
+    return sorted({round(steps * k / points) for k in range(1, points + 1)})
+
+
+def training_curve(history: History, grid: Sequence[int]) -> list[tuple[int, float]]:
+    """(step, mean return of the last 100 training episodes finished by then) along the grid.
+
+    Early points average the episodes there are; points before the first episode are left out.
+    """
+    episodes = history.within()
+    ends = [episode.step for episode in episodes]
+    curve = []
+    for step in grid:
+        done = bisect_right(ends, step)
+        if done:
+            window = episodes[max(0, done - WINDOW) : done]
+            curve.append((int(step), mean(episode.ret for episode in window)))
+    return curve
+
+
+def evaluation_curve(history: History) -> list[tuple[int, float]]:
+    """(step, mean return) of every evaluation within the budget."""
+    return history.evaluated()
+
+
+def _last_episodes(history: History, _: float | None) -> float | None:
+    episodes = history.within()[-WINDOW:]
+    return mean(episode.ret for episode in episodes) if episodes else None
+
+
+def _all_episodes(history: History, _: float | None) -> float | None:
+    episodes = history.within()
+    return mean(episode.ret for episode in episodes) if episodes else None
+
+
+def _area(history: History, _: float | None) -> float | None:
+    curve = training_curve(history, curve_grid(history.budget))
+    return mean(value for _, value in curve) if curve else None
+
+
+def _last_evaluations(history: History, _: float | None) -> float | None:
+    evaluations = history.evaluated()
+    if len(evaluations) < LAST_EVALUATIONS:
+        return None
+    return mean(value for _, value in evaluations[-LAST_EVALUATIONS:])
+
+
+def _reached(history: History, threshold: float | None) -> int | None:
+    """Index of the episode that completes the first hundred with a mean at the threshold."""
+    if threshold is None:
+        raise ReproError("a threshold metric was asked without one; write it as name@475")
+    total, returns = 0.0, [episode.ret for episode in history.within()]
+    for index, value in enumerate(returns):
+        total += value - (returns[index - WINDOW] if index >= WINDOW else 0.0)
+        if index + 1 >= WINDOW and total / WINDOW >= threshold:
+            return index
+    return None
+
+
+def _steps_to(history: History, threshold: float | None) -> float | None:
+    index = _reached(history, threshold)
+    return float(history.budget if index is None else history.within()[index].step)
+
+
+def _episodes_to(history: History, threshold: float | None) -> float | None:
+    index = _reached(history, threshold)
+    return float(len(history.within()) if index is None else index + 1)
+
+
+def _never_reached(history: History, threshold: float | None) -> float | None:
+    return 1.0 if _reached(history, threshold) is None else 0.0
+
+
+def _parameters(history: History, _: float | None) -> float | None:
+    return history.properties.get("parameters-count")
+
+
+_ALL = (
+    Metric("training-return-last-100", "mean return of the last 100 training episodes within the"
+           " budget", "higher", "training", "random", compute=_last_episodes),
+    Metric("training-return-mean-over-training", "mean return of all training episodes within the"
+           " budget", "higher", "training", "random", compute=_all_episodes),
+    Metric("training-return-area", "training return averaged over time (its curve over 100 equal"
+           " steps)", "higher", "training", "random", compute=_area),
+    Metric("training-return-curve", "the last-100-episodes mean along the budget", "higher",
+           "training", "random", per_seed=False),
+    Metric("evaluation-last-10", "mean of the last ten evaluations", "higher", "evaluation",
+           "random", compute=_last_evaluations),
+    Metric("evaluation-max-of-mean", "largest value over time of the mean over seeds (biased"
+           " upwards; shown, never deciding)", "higher", "evaluation", "random", per_seed=False),
+    Metric("evaluation-curve", "the evaluations along the budget", "higher", "evaluation",
+           "random", per_seed=False),
+    Metric("steps-to-threshold", "environment steps until 100 episodes in a row average the"
+           " threshold; the budget where they never do", "lower", "training", "budget",
+           (0.0, float("inf")), compute=_steps_to, parameter="threshold"),
+    Metric("episodes-to-threshold", "episodes until 100 in a row average the threshold; all"
+           " episodes of the budget where they never do", "lower", "training", "budget",
+           (0.0, float("inf")), compute=_episodes_to, parameter="threshold"),
+    Metric("never-reached-threshold", "1 where 100 episodes in a row never averaged the threshold",
+           "lower", "training", "budget", (0.0, 1.0), compute=_never_reached,
+           parameter="threshold"),
+    Metric("parameters-count", "trainable numbers of the networks", "lower", "manifest", "none",
+           (0.0, float("inf")), exact=True, compute=_parameters),
+)  # fmt: skip
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name (its parameter after the @ is ignored)."""
+    base = name.partition("@")[0]
+    if base not in METRICS:
+        raise ReproError(f'found metric "{name}", expected one of Repro\'s; '
+                         f"{nearest(base, METRICS)}")  # fmt: skip
+    return METRICS[base]
+
+
+def parameter_of(name: str) -> float | None:
+    """The number after the @, None where there is none."""
+    _, at, text = name.partition("@")
+    if not at:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ReproError(f'found "{text}" after the @ of metric "{name}", expected a number; '
+                         "write it as steps-to-threshold@475") from None  # fmt: skip
+
+
+def metrics_of(claim: Claim) -> list[str]:
+    """Every per-seed number that judging this claim needs, by name."""
+    check = claim.check
+    names = [claim.metric]
+    if isinstance(check, TimeTo):
+        names = [f"{check.unit}-to-threshold@{check.threshold:g}"]
+        names.append(f"never-reached-threshold@{check.threshold:g}")
+    elif isinstance(check, Property):
+        names.append(check.measure)
+    return [name for name in dict.fromkeys(names) if metric(name).per_seed]
+
+
+def compute_metrics(names: Iterable[str], history: History) -> dict[str, float]:
+    """Every per-seed metric among `names`; one that the history cannot give is left out.
+
+    Left out are: metrics that are not one number a seed (curves), and those whose protocol the
+    run did not have (no evaluations, no finished episode). The judge fills in what a run scores
+    that never got there.
+    """
+    values = {}
+    for name in names:
+        chosen = metric(name)
+        value = chosen.compute(history, parameter_of(name)) if chosen.compute else None
+        if value is not None:
+            values[name] = float(value)
+    return values
