@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 
@@ -17,17 +18,19 @@ _PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "ale-py")
 def require_engine(accept: bool = False) -> str:
     """The version string of the loaded MuJoCo library; another than `ENGINE` only if accepted.
 
-    The library itself is asked (`mj_versionString`), not the package's metadata.
+    The library itself is asked (`mj_versionString`), not the package's metadata. Worker
+    processes are told of the acceptance by REPRO_ACCEPT_ENGINE=1.
     Raises ReproError where MuJoCo is missing, or is another version and `accept` is false.
     """
     try:
         import mujoco
     except ImportError as error:
         raise ReproError(
-            f'MuJoCo cannot be imported ({error}); expected mujoco=={ENGINE}; '
+            f"MuJoCo cannot be imported ({error}); expected mujoco=={ENGINE}; "
             "install the project again: `pip install -e .`"
         ) from error
     found = str(mujoco.mj_versionString())
+    accept = accept or os.environ.get("REPRO_ACCEPT_ENGINE") == "1"
     if found != ENGINE and not accept:
         raise ReproError(
             f"MuJoCo {found} is loaded, expected {ENGINE}, on which all evidence stands; "

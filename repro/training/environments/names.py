@@ -6,33 +6,35 @@ import re
 
 from repro.errors import ReproError, nearest
 
-# What a bare name means. The MuJoCo papers of 2015-2018 ran -v1 and -v2; -v4 is the nearest
-# living task (-v5 changed physics or rewards of Walker2d, Hopper, Ant and Humanoid).
-ALIASES = {
-    "Acrobot": "Acrobot-v1",
+# The MuJoCo papers of 2015-2018 ran -v1 and -v2, which no longer run; -v4 is the nearest living
+# task (-v5 changed physics or rewards of Walker2d, Hopper, Ant and Humanoid).
+_MUJOCO = {
     "Ant": "Ant-v4",
-    "CartPole": "CartPole-v1",
-    "CliffWalking": "CliffWalking-v1",
-    "FrozenLake": "FrozenLake-v1",
-    "FrozenLake8x8": "FrozenLake8x8-v1",
     "HalfCheetah": "HalfCheetah-v4",
     "Hopper": "Hopper-v4",
     "Humanoid": "Humanoid-v4",
     "HumanoidStandup": "HumanoidStandup-v4",
     "InvertedDoublePendulum": "InvertedDoublePendulum-v4",
     "InvertedPendulum": "InvertedPendulum-v4",
-    "MountainCar": "MountainCar-v0",
-    "MountainCarContinuous": "MountainCarContinuous-v0",
-    "Pendulum": "Pendulum-v1",
     "Pusher": "Pusher-v5",  # -v4 needs mujoco < 3
     "Reacher": "Reacher-v4",
     "Swimmer": "Swimmer-v4",
-    "Taxi": "Taxi-v4",
     "Walker2d": "Walker2d-v4",
+}
+# What a bare name means.
+ALIASES = _MUJOCO | {
+    "Acrobot": "Acrobot-v1",
+    "CartPole": "CartPole-v1",
+    "CliffWalking": "CliffWalking-v1",
+    "FrozenLake": "FrozenLake-v1",
+    "FrozenLake8x8": "FrozenLake8x8-v1",
+    "MountainCar": "MountainCar-v0",
+    "MountainCarContinuous": "MountainCarContinuous-v0",
+    "Pendulum": "Pendulum-v1",
+    "Taxi": "Taxi-v4",
 }
 _IDS = frozenset(ALIASES.values())
 _VERSION = re.compile(r"(?P<base>.+)-v(?P<version>\d+)")
-_MUJOCO_ENTRY = "gymnasium.envs.mujoco"
 
 
 def resolve(name: str) -> str:
@@ -45,28 +47,29 @@ def resolve(name: str) -> str:
         return ALIASES[name]
     if name in _IDS:
         return name
-    match = _VERSION.fullmatch(name)
-    if match is not None:
-        base, living = match["base"], ALIASES.get(match["base"], "")
-        if living.endswith("-v4") and base != "Taxi" and int(match["version"]) < 4:
-            raise ReproError(
-                f"{name} no longer runs; the nearest living task is {living}: --env {base}"
-            )
+    if _is_dead(name):
+        living = _MUJOCO[name.rpartition("-v")[0]]
+        raise ReproError(
+            f"{name} no longer runs; the nearest living task is {living}: --env {living}"
+        )
     known = registered()
     if name in known or ":" in name:  # "module:id" lets Gymnasium import a package first
         return name
-    raise ReproError(
-        f'no environment is called "{name}"; {nearest(name, {*known, *ALIASES})}'
-    )
+    raise ReproError(f'no environment is called "{name}"; {nearest(name, {*known, *ALIASES})}')
+
+
+def _is_dead(name: str) -> bool:
+    """Whether `name` is a version of a MuJoCo task older than the living one."""
+    match = _VERSION.fullmatch(name)
+    if match is None or match["base"] not in _MUJOCO:
+        return False
+    return int(match["version"]) < int(_MUJOCO[match["base"]].rpartition("-v")[2])
 
 
 def registered() -> set[str]:
     """Ids of Gymnasium's registry that still run."""
     import gymnasium
 
-    return {
-        name
-        for name, spec in gymnasium.registry.items()
-        if not (str(spec.entry_point).startswith(_MUJOCO_ENTRY) and name[-2:] in ("v2", "v3"))
-        and not name.startswith(("GymV21", "GymV26", "phys2d/", "tabular/"))
-    }
+    bridges = ("GymV21", "GymV26", "phys2d/", "tabular/")  # need another package each
+    names = {str(name) for name in gymnasium.registry}
+    return {name for name in names if not _is_dead(name) and not name.startswith(bridges)}

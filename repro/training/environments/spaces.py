@@ -13,7 +13,7 @@ from repro.errors import ReproError
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """Real-valued vectors; `low` and `high` are float32 arrays of `shape`, infinite if unbounded."""
+    """Real vectors; `low` and `high` are float32 arrays of `shape`, infinite if unbounded."""
 
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]

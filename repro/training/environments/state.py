@@ -87,9 +87,10 @@ def _arrays(data: Any) -> list[tuple[str, npt.NDArray[Any]]]:
         if name.startswith("_"):
             continue
         array = getattr(data, name)
-        if isinstance(array, np.ndarray) and array.size:
-            if start <= _address(array) < start + data.nbuffer:
-                found.append((name, array))
+        if not isinstance(array, np.ndarray) or not array.size:
+            continue
+        if start <= _address(array) < start + data.nbuffer:
+            found.append((name, array))
     return found
 
 
