@@ -251,16 +251,19 @@ class Run(Generic[H]):
             self._checkpoint()
             self._send_progress("stopped")
             raise Stopped
-        spent = self._seconds["checkpoints"] / max(1, self._checkpoints)
-        if now - self._last_checkpoint >= max(
-            self._checkpoint_seconds, spent / MAX_CHECKPOINT_SHARE
-        ):
+        if now - self._last_checkpoint >= self._pause():
             self._checkpoint()
         if now - self._last_flush >= FLUSH_SECONDS:
             for log in self._logs:
                 log.flush()
             self._last_flush = now
             self._send_progress()
+
+    def _pause(self) -> float:
+        """Seconds between checkpoints; asked for 0, every iteration writes one."""
+        each = self._seconds["checkpoints"] / max(1, self._checkpoints)
+        wanted = self._checkpoint_seconds
+        return max(wanted, each / MAX_CHECKPOINT_SHARE) if wanted else 0.0
 
     def _checkpoint(self) -> None:
         began = time.monotonic()
