@@ -43,6 +43,7 @@ class Display:
         self._rich = terminal and not quiet
         self._shown = float("-inf")
         self._plan: PlanState | None = None
+        self._last: str | None = None
 
     def __enter__(self) -> Display:
         if self._rich:
@@ -83,7 +84,9 @@ class Display:
             self._print(line)
 
     def _print(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        if line != self._last:
+            print(line, file=self._stream, flush=True)
+        self._last = line
 
     def _table(self, plan: PlanState) -> Table:
         from rich.progress_bar import ProgressBar
