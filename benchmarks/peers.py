@@ -1,0 +1,154 @@
+"""Measure every contender on one core, side by side in one run.
+
+    python -m benchmarks.peers install     # the peers' own virtual environment, .cache/peers
+    python -m benchmarks.peers run         # about ten minutes; writes benchmarks/peers.json
+    python -m benchmarks.report            # docs/benchmarks.md from it
+
+Rounds interleave the contenders, so that a machine that slows down slows all of them; compare
+within one file only. Leave the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import settings
+from benchmarks.window import cores
+from repro.errors import ReproError
+from repro.files import write_json
+from repro.launch.origin import machine
+from repro.paths import CACHE, ROOT
+
+FOLDER = CACHE / "peers"
+PYTHON = FOLDER / "bin" / "python"
+REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
+RECORD = ROOT / "benchmarks" / "peers.json"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the table: a module of benchmarks.contenders and how it is asked to run."""
+
+    name: str
+    module: str
+    stack: int = 1
+    peer: bool = False  # runs in the peers' environment
+    evaluate: bool = False
+    iterations: int = 5
+
+    def command(self, seed: int, iterations: int) -> list[str]:
+        python = str(PYTHON) if self.peer else sys.executable
+        command = [python, "-m", f"benchmarks.contenders.{self.module}"]
+        command += ["--stack", str(self.stack), "--seed", str(seed)]
+        command += ["--iterations", str(iterations)]
+        return [*command, "--evaluate"] if self.evaluate else command
+
+
+def contenders() -> list[Contender]:
+    trained = [
+        Contender("Repro, stack of 1", "ours", stack=1),
+        Contender("Repro, stack of 5", "ours", stack=5),
+        Contender("Repro, stack of 10", "ours", stack=10),
+        Contender("Stable-Baselines3", "sb3", peer=True),
+        Contender("SBX", "sbx", peer=True),
+    ]
+    stepped = [
+        Contender("Repro's environments, stack of 10", "environments", stack=10, iterations=7),
+        Contender("Gymnasium's environment", "gymnasium_only", iterations=7),
+        Contender("the physics (`mj_step`)", "physics", iterations=7),
+    ]
+    # Four iterations hold exactly one evaluation between the second's beginning and the last's.
+    evaluated = [
+        Contender(c.name, c.module, c.stack, c.peer, evaluate=True, iterations=4) for c in trained
+    ]
+    return [*trained, *evaluated, *stepped]
+
+
+def install() -> None:
+    """Create the peers' virtual environment."""
+    if not PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
+    subprocess.run([str(PYTHON), "-m", "pip", "install", "-q", "-r", str(REQUIREMENTS)], check=True)
+
+
+def measure(contender: Contender, seed: int, iterations: int, core: int) -> dict[str, Any]:
+    """Run one contender once, in a process bound to one core, and return what it printed."""
+    one_thread = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+    environment = os.environ | one_thread | {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+
+    def bind() -> None:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {core})
+
+    done = subprocess.run(
+        contender.command(seed, iterations),
+        cwd=ROOT,
+        env=environment,
+        preexec_fn=bind,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise ReproError(f"{contender.name} failed:\n{done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def run(rounds: int, iterations: int | None, core: int, record: Path) -> None:
+    """Measure all contenders `rounds` times and write the record."""
+    rows = [
+        {"name": c.name, "stack": c.stack, "evaluation": c.evaluate, "rounds": []}
+        for c in contenders()
+    ]
+    load_before = os.getloadavg()[0]
+    for seed in range(rounds):
+        for contender, row in zip(contenders(), rows, strict=True):
+            measured = measure(contender, seed, iterations or contender.iterations, core)
+            row["versions"] = measured.pop("versions")
+            row["rounds"].append(measured)
+            rate = measured["steps"] / measured["seconds"]
+            what = " with evaluation" if contender.evaluate else ""
+            print(f"round {seed + 1}/{rounds}  {contender.name}{what}: {rate:,.0f} steps/s")
+            sys.stdout.flush()
+    write_json(
+        record,
+        {
+            "schema_version": 1,
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "load_before": load_before,
+            "settings": {n: getattr(settings, n) for n in dir(settings) if n.isupper()},
+            "rows": rows,
+        },
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["install", "run"])
+    parser.add_argument("--rounds", type=int, default=5, help="median over this many (5)")
+    parser.add_argument("--iterations", type=int, help="for a trial; the record keeps defaults")
+    parser.add_argument("--core", type=int, default=cores() - 1, help="the core to bind to")
+    parser.add_argument("--record", type=Path, default=RECORD, help="where to write (a trial)")
+    arguments = parser.parse_args()
+    try:
+        if arguments.what == "install":
+            install()
+        else:
+            run(arguments.rounds, arguments.iterations, arguments.core, arguments.record)
+    except ReproError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The comparison measures what it says: windows, settings, medians and ratios."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import peers, report, settings
+from benchmarks.contenders import library, ours
+from benchmarks.window import Order, Window
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_window_leaves_out_the_first_and_the_last_iteration() -> None:
+    window = Window(marks=[0.0, 10.0, 11.0, 13.0])
+    assert window.iterations == 2
+    assert window.seconds == 3.0
+
+
+def test_ours_trains_with_the_settings_of_the_others() -> None:
+    hp, theirs = ours.hparams(), library.keywords()
+    assert hp.num_actors == 1
+    assert hp.horizon == theirs["n_steps"]
+    assert hp.minibatch_size == theirs["batch_size"]
+    assert hp.epochs == theirs["n_epochs"]
+    assert (hp.gamma, hp.gae_lambda) == (theirs["gamma"], theirs["gae_lambda"])
+    assert hp.value_coefficient == theirs["vf_coef"]
+    assert hp.entropy_coefficient == theirs["ent_coef"]
+    assert hp.max_grad_norm.max == theirs["max_grad_norm"]
+    assert hp.step_size.value == theirs["learning_rate"]
+    assert hp.surrogate.range.value == theirs["clip_range"]
+    assert hp.network.hidden == settings.HIDDEN
+    assert hp.network.activation == "tanh"
+    assert hp.advantage_normalization.over == "minibatch"
+    assert hp.time_limit == "bootstrap"
+
+
+@pytest.mark.parametrize("evaluate", [False, True])
+def test_ours_marks_each_iteration(evaluate: bool, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "HORIZON", 64)
+    monkeypatch.setattr(settings, "EPOCHS", 1)
+    monkeypatch.setattr(settings, "EVALUATION_PERIOD", 128)
+    monkeypatch.setattr(settings, "EVALUATION_EPISODES", 1)
+    monkeypatch.setitem(ours.OVERRIDES, "horizon", 64)
+    monkeypatch.setitem(ours.OVERRIDES, "epochs", 1)
+    window = Window()
+    ours.train(Order(stack=2, iterations=4, evaluate=evaluate, seed=3), tmp_path, window)
+    assert len(window.marks) == 4
+    for seed in (6, 7):
+        lines = [json.loads(line) for line in (tmp_path / f"seed-{seed}.jsonl").open()]
+        trained = [line["step"] for line in lines if line.get("kind") == "train"]
+        evaluated = [line["step"] for line in lines if line.get("kind") == "evaluation"]
+        assert trained == [64, 128, 192, 256]
+        # one evaluation lies between the beginning of the second and that of the last iteration
+        assert sum(64 < step <= 192 for step in evaluated) == (1 if evaluate else 0)
+
+
+@pytest.mark.parametrize("module", ["physics", "gymnasium_only", "environments"])
+def test_contenders_print_their_measurement(module: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.contenders.{module}", "--iterations", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["steps"] == settings.HORIZON
+    assert measured["seconds"] > 0
+    assert 20 < measured["peak_mib"] < 20_000
+    assert measured["versions"]["mujoco"] == "3.6.0"
+
+
+def test_every_contender_has_its_module() -> None:
+    for contender in peers.contenders():
+        assert (ROOT / "benchmarks" / "contenders" / f"{contender.module}.py").exists()
+
+
+def record() -> dict:
+    """Two rounds; the second on a machine that turned three times slower."""
+    versions = {"gymnasium": "1.4.0", "mujoco": "3.6.0"}
+
+    def row(name: str, rates: list[float], evaluation: bool = False, stack: int = 1) -> dict:
+        rounds = [
+            {
+                "steps": 1000 * r,
+                "seconds": 1000.0,
+                "peak_mib": 100.0,
+                "first_iteration_seconds": 2.0,
+            }
+            for r in rates
+        ]
+        return {
+            "name": name, "stack": stack, "evaluation": evaluation, "rounds": rounds,
+            "versions": versions,
+        }  # fmt: skip
+
+    rows = [
+        row("Repro, stack of 10", [8000, 3000], stack=10),
+        row(report.BASE, [1000, 300]),
+        row("Repro, stack of 10", [4000, 1200], evaluation=True, stack=10),
+        row(report.BASE, [500, 150], evaluation=True),
+        row("the physics", [20000, 10000]),
+    ]
+    used = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
+    return {
+        "schema_version": 1, "date": "2026-01-02", "machine": {"cpu": "a core"},
+        "settings": used, "rows": rows,
+    }  # fmt: skip
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    rows = record()["rows"]
+    # 8000/1000 and 3000/300, not the ratio of the medians 5500/650
+    assert report.ratio(rows[0], rows[1]) == "9.0"
+    assert report.spread(report.rates(rows[0])) == "5,500 (3,000 to 8,000)"
+
+
+def test_page_shows_every_row_and_setting() -> None:
+    text = report.page(record())
+    (ours_line,) = [line for line in text.splitlines() if line.startswith("| Repro")]
+    assert ours_line == (
+        "| Repro, stack of 10 | 10 | 5,500 (3,000 to 8,000) | 9.0 "
+        "| 2,600 (1,200 to 4,000) | 8.0 | 100, 100 | 2.0 |"
+    )
+    assert "| the physics | 1 | 15,000 (10,000 to 20,000) | 75 |" in text
+    assert "320 gradient steps" in text
+    assert "{" not in text
+
+
+def test_report_without_a_record_says_how_to_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["report", "--record", str(tmp_path / "none.json")])
+    assert report.main() == 2
+    assert "benchmarks.peers run" in capsys.readouterr().err
