@@ -158,6 +158,15 @@ def test_an_inactive_seed_stays_as_it_is(env_id: str) -> None:
         assert step.episode_return[0].tobytes() == wanted.episode_return[0].tobytes()
 
 
+def test_nothing_happens_where_no_seed_is_active() -> None:
+    for name in ("Reacher", "FrozenLake"):
+        envs = make(name, [0, 1], 1)
+        before = envs.reset().copy()
+        step = envs.step(np.zeros((2, 1, *envs.action_space.shape)), [False, False])
+        assert step.observation.tobytes() == before.tobytes()
+        assert not step.episode_length.any()
+
+
 def test_a_later_reset_starts_other_episodes() -> None:
     envs, again = make("CartPole", [0], 1), make("CartPole", [0], 1)
     first, second = envs.reset().copy(), envs.reset().copy()

@@ -99,6 +99,11 @@ class Environments:
             self._by_seed(self._length),
         )
 
+    @property
+    def observation(self) -> F64:
+        """Where every environment stands: [S, E, *shape], that of the latest reset or step."""
+        return self._step.observation
+
     def reset(self) -> F64:
         """Start a new episode everywhere; returns observations [S, E, *shape].
 

@@ -34,7 +34,8 @@ class GymnasiumStepper:
 
     def step(self, actions: Array, rows: Sequence[int] | None) -> None:
         """One step in `rows`; `actions` is [N, *shape], or integers [N]."""
-        choices = actions.tolist() if self._discrete else actions
+        # A copy: an environment may keep the action, and the caller may reuse its memory.
+        choices = actions.tolist() if self._discrete else actions.copy()
         for row in range(len(self.envs)) if rows is None else rows:
             observation, reward, terminated, truncated, _ = self.envs[row].step(choices[row])
             self._observe(row, observation)

@@ -100,6 +100,15 @@ def table(episodes: int, envs: Sequence[str] = ENVIRONMENTS) -> dict[str, Any]:
     }
 
 
+def as_yaml(content: dict[str, Any]) -> str:
+    """As it is committed: one line for each list and for each mapping without inner ones."""
+    return str(
+        yaml.safe_dump(
+            content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+        )
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -108,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.episodes < 2:
         parser.error(f"--episodes: found {options.episodes}, expected 2 or more")
-    text = yaml.safe_dump(table(options.episodes), sort_keys=False, allow_unicode=True)
+    text = as_yaml(table(options.episodes))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(options.out, text.encode())
     print(f"written to {options.out}")
