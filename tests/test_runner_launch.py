@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 
 import pytest
 from runner_tools import (
@@ -21,6 +22,7 @@ from runner_tools import (
 
 from repro import paths
 from repro.errors import ReproError
+from repro.launch import worker
 from repro.launch.local import launch
 from repro.runs import RunFolder
 
@@ -166,7 +168,7 @@ def test_a_second_command_is_refused_while_the_first_runs(command):
 
 
 def test_a_silent_worker_is_reported_and_left_running(command):
-    run = command(seeds=[0, 1], workers=2, silence_seconds=3.0)
+    run = command(seeds=[0], silence_seconds=1.5)
     with run.started(TOY_TROUBLE="hang:2") as process:
         line = wait_for(lambda: "has said nothing" in (said := process.stderr.readline()) and said)
         assert "the worker of seeds 0 " in line
@@ -177,15 +179,13 @@ def test_a_silent_worker_is_reported_and_left_running(command):
     assert process.returncode == 3 and "was killed" in said
 
 
-def test_code_mended_while_a_command_runs_is_noticed(root, command):
-    run = command(seeds=[0, 1], workers=1)
+def test_code_mended_while_a_command_runs_is_noticed(root, command, monkeypatch):
+    run = command(seeds=[0])
     run.run()
-    spec = run.folder / "stacks/0-1/spec.json"
-    content = json.loads(spec.read_text()) | {"code": "0" * 64}
-    from repro.launch import worker
-
+    monkeypatch.setattr(paths, "IMPLEMENTATIONS", root / "implementations")
+    spec = json.loads((run.folder / "stacks/0/spec.json").read_text())
     with pytest.raises(ReproError, match="the code changed since"):
-        worker.train(content, stop=None, reporter=None)
+        worker.train(spec | {"code": "0" * 64}, threading.Event(), worker.Reporter(None))
 
 
 def test_wrong_device_is_one_line(root, tmp_path, monkeypatch):
@@ -198,6 +198,7 @@ def test_foreign_lines_and_files_stay_in_the_stack_folder(command):
     run = command(seeds=[0], hparams={"horizon": 10})
     status, said = run.run()
     assert status == 0
+    assert {path.name for path in run.root.iterdir()} == {"toy-2000"}
     allowed = [line for line in said.splitlines() if not line.startswith("toy-2000 CartPole-v1: ")]
     assert allowed == []
     assert os.path.exists(run.folder / "stacks/0/worker.log")
