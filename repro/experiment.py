@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from repro import paths
 from repro.errors import ReproError, nearest
 from repro.files import digest
-from repro.paths import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
     from repro.cards.models import Card, Claim
@@ -123,7 +123,7 @@ def implemented() -> list[str]:
     """Ids of the papers that can be run: their files define `train`; read, not imported."""
     return sorted(
         path.stem.replace("_", "-")
-        for path in IMPLEMENTATIONS.glob("*_[12][09]*.py")
+        for path in paths.IMPLEMENTATIONS.glob("*_[12][09]*.py")
         if "\ndef train(" in path.read_text(encoding="utf-8")
     )
 
@@ -136,13 +136,10 @@ def environment_id(name: str) -> str:
 
 
 def same_env(name: str, env: str) -> bool:
-    """Whether a card's alias (`HalfCheetah`, or `several`) means the resolved environment."""
-    if name in (env, "*"):
-        return True
-    try:
-        return environment_id(name) == env
-    except ReproError:
-        return False
+    """Whether a card's alias (`HalfCheetah`) or id means the resolved environment."""
+    from repro.training.environments.names import ALIASES
+
+    return name == env or ALIASES.get(name) == env
 
 
 def claims_of(card: Card, env: str, hparam_set: str, ablation: str | None = None) -> list[Claim]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from repro.paths import ROOT
+from repro import paths
 
 
-def git(*arguments: str, cwd: Path = ROOT) -> str | None:
+def git(*arguments: str, cwd: Path | None = None) -> str | None:
     """Output of a git command without the last newline; None where it fails or git is missing."""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+            ["git", *arguments],
+            cwd=cwd or paths.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.rstrip("\n") if done.returncode == 0 else None
 
 
-def head(cwd: Path = ROOT) -> str | None:
+def head(cwd: Path | None = None) -> str | None:
     """The commit checked out."""
     return git("rev-parse", "HEAD", cwd=cwd)
 

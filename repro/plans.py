@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from repro import git
+from repro import git, paths
 from repro.errors import ReproError
 from repro.experiment import Experiment, claims_of
 from repro.files import canonical, digest, read_json, write_json
-from repro.paths import HPARAMS, PAPERS, RESULTS, ROOT
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
@@ -151,7 +150,7 @@ def planned_claims(card: Card, experiment: Experiment) -> list[PlannedClaim]:
 
 def result_folder(experiment: Experiment) -> Path:
     """`results/<paper>/<env>/<set>[+ablation]`."""
-    return RESULTS / experiment.paper / experiment.env.replace("/", "-") / experiment.arm
+    return paths.RESULTS / experiment.paper / experiment.env.replace("/", "-") / experiment.arm
 
 
 def write_plan(plan: Plan) -> Path:
@@ -227,9 +226,13 @@ def require_committed_code(paper: str) -> None:
     """Evidence comes from code, card and sets that git has: one line names what is not in it."""
     from repro.launch.origin import code_files
 
-    files = [*code_files(paper).values(), PAPERS / f"{paper}.yaml", HPARAMS / f"{paper}.yaml"]
-    inside = [path for path in files if path.resolve().is_relative_to(ROOT.resolve())]
-    names = [str(path.resolve().relative_to(ROOT.resolve())) for path in inside]
+    files = [
+        *code_files(paper).values(),
+        paths.PAPERS / f"{paper}.yaml",
+        paths.HPARAMS / f"{paper}.yaml",
+    ]
+    inside = [path for path in files if path.resolve().is_relative_to(paths.ROOT.resolve())]
+    names = [str(path.resolve().relative_to(paths.ROOT.resolve())) for path in inside]
     known = set((git.git("ls-tree", "-r", "--name-only", "HEAD") or "").splitlines())
     changed = (git.git("diff", "--name-only", "HEAD", "--", *names) or "").splitlines()
     loose = sorted({name for name in names if name not in known} | set(changed))
@@ -255,7 +258,7 @@ def log_attempt(folder: Path, **event: Any) -> None:
 
 def shown(path: Path) -> str:
     """A path as a person reads it: relative to where they stand or to the clone, else whole."""
-    for base in (Path.cwd(), ROOT):
+    for base in (Path.cwd(), paths.ROOT):
         if path.resolve().is_relative_to(base.resolve()):
             return str(path.resolve().relative_to(base.resolve()))
     return str(path)

@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _folder(args: argparse.Namespace) -> Path:
     """The result named by paper, environment and set, or the folder itself."""
-    from repro.paths import RESULTS
+    from repro import paths
     from repro.plans import result_folder, shown
 
     place = Path(args.paper)
@@ -60,7 +60,7 @@ def _folder(args: argparse.Namespace) -> Path:
     experiment = resolve(args.paper, args.env, args.hparams, args.ablation, steps=args.steps)
     folder = result_folder(experiment)
     if not (folder / "metrics.json").is_file():
-        kept = [shown(path.parent) for path in sorted(RESULTS.glob("*/*/*/metrics.json"))]
+        kept = [shown(path.parent) for path in sorted(paths.RESULTS.glob("*/*/*/metrics.json"))]
         have = f"; results: {', '.join(kept)}" if kept else ""
         raise ReproError(
             f"no result in {shown(folder)}{have}; an ordinary run's plot is in its runs/ folder"
