@@ -1,0 +1,1 @@
+"""One file per paper: the algorithm and nothing else. The import graph follows the literature."""
