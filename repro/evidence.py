@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import msgspec
 
 from repro import git, paths
 from repro.errors import ReproError
-from repro.files import digest, read_json, write_json
+from repro.files import canonical, digest, read_json, write_json
 from repro.plans import Plan, read_plan, shown
 from repro.results import SCHEMA_VERSION, read_csv, summarise, write_files
 
@@ -130,7 +131,7 @@ def verdicts_document(card: Card, verdicts: Sequence[Verdict]) -> dict[str, Any]
     from repro.judge import paper_status
 
     status = paper_status(card, verdicts)
-    return {
+    document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "paper": card.id,
         "card_digest": card_digest(card),
@@ -139,6 +140,9 @@ def verdicts_document(card: Card, verdicts: Sequence[Verdict]) -> dict[str, Any]
         "totals": msgspec.to_builtins(status.totals),
         "verdicts": [verdict.to_dict() for verdict in verdicts],
     }
+    # As read back from the file: lists, not tuples, so that two documents can be compared.
+    plain: dict[str, Any] = json.loads(canonical(document))
+    return plain
 
 
 def write_verdicts(card: Card, document: dict[str, Any]) -> Path:
