@@ -1,0 +1,1 @@
+"""The spine under every implementation: a stack of seeds trained by one process."""
