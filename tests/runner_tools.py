@@ -70,9 +70,10 @@ class Command:
     def started(self, fault: str | None = None, **variables: str) -> Iterator[subprocess.Popen]:
         """The running process; it is gone, with its workers, when the body ends."""
         path = [str(TESTS / "faults")] if fault else []
-        path += filter(None, [os.environ.get("PYTHONPATH")])
+        path += filter(None, [variables.get("PYTHONPATH"), os.environ.get("PYTHONPATH")])
         environment = os.environ | self.environment | variables
-        environment |= {"PYTHONPATH": os.pathsep.join(path), "REPRO_TEST_FAULT": fault or ""}
+        environment["PYTHONPATH"] = os.pathsep.join(path)
+        environment |= {"REPRO_TEST_FAULT": fault or ""}
         process = subprocess.Popen(
             self.arguments,
             env=environment,
@@ -139,7 +140,8 @@ def trace(folder: Path) -> dict[str, Any]:
         for log in sorted(stack.glob("seed-*.jsonl")):
             found[f"{stack.name} {log.name}"] = log.read_bytes()
         state, warning = checkpoint.load(stack)
-        assert state is not None and warning is None
+        assert state is not None
+        assert warning is None
         for volatile in ("seconds", "checkpoints"):
             state.pop(volatile)
         found[f"{stack.name} checkpoint"] = state
@@ -159,7 +161,7 @@ def assert_same(one: Any, other: Any, where: str = "run") -> None:
         for index, (a, b) in enumerate(zip(one, other, strict=True)):
             assert_same(a, b, f"{where}[{index}]")
     elif isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype and one.shape == other.shape, where
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), where
         assert bits(one) == bits(other), where
     elif isinstance(one, float):
         assert one.hex() == other.hex(), where

@@ -54,8 +54,10 @@ def test_disk_full_keeps_the_old_file_and_says_how_to_go_on(tmp_path, monkeypatc
     with pytest.raises(files.DiskFull) as caught:
         files.write_json(path, "new")
     message = str(caught.value)
-    assert "\n" not in message and str(path) in message
-    assert "last version is kept" in message and "same command again" in message
+    assert "\n" not in message
+    assert str(path) in message
+    assert "last version is kept" in message
+    assert "same command again" in message
     assert caught.value.exit_code == 3
     assert files.read_json(path) == "old"
     assert names(tmp_path) == ["value.json"]
@@ -66,7 +68,7 @@ def test_unwritable_folder_is_one_line(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(files.os, "replace", refuse)
-    with pytest.raises(ReproError, match="Permission denied.*writable"):
+    with pytest.raises(ReproError, match=r"Permission denied.*writable"):
         files.write_json(tmp_path / "value.json", 1)
 
 
@@ -86,7 +88,8 @@ def test_truncated_and_foreign_files_are_one_line(tmp_path, content, says):
     path.write_bytes(content)
     with pytest.raises(ReproError) as caught:
         files.read_json(path, schema_version=1)
-    assert says in str(caught.value) and str(path) in str(caught.value)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

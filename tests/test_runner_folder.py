@@ -104,9 +104,11 @@ def test_manifest_says_where_the_numbers_come_from(opened):
     assert manifest["experiment"]["content"]["hparams"] == experiment.hparams
     assert manifest["digest"] == folder.path.name
     assert manifest["code"]["digest"] == origin.code_digest(PAPER)
-    assert manifest["machine"]["threads"] == 1 and manifest["machine"]["mujoco-engine"]
+    assert manifest["machine"]["threads"] == 1
+    assert manifest["machine"]["mujoco-engine"]
     assert manifest["machine"]["python"] == sys.version.split()[0]
-    assert manifest["finished"] is None and manifest["seeds"] == [0]
+    assert manifest["finished"] is None
+    assert manifest["seeds"] == [0]
     assert [state.status for state in folder.seeds().values()] == ["unfinished"]
 
 
@@ -117,7 +119,9 @@ def test_drift_is_refused_said_in_one_line_and_marked_when_accepted(opened, monk
     with pytest.raises(ReproError) as caught:
         folder.open(experiment, [0], "cpu")
     message = str(caught.value)
-    assert "is now 1.0.0" in message and "--accept-drift" in message and "\n" not in message
+    assert "is now 1.0.0" in message
+    assert "--accept-drift" in message
+    assert "\n" not in message
     said: list[str] = []
     assert folder.open(experiment, [0], "cpu", accept_drift=True, say=said.append)["drift"]
     assert "the result is marked" in said[0]
@@ -146,14 +150,15 @@ def test_no_drift_where_nothing_was_trained_or_nothing_is_left(opened, monkeypat
 
 
 def test_settling_forgets_stacks_without_a_checkpoint(opened):
-    experiment, folder = opened
+    _, folder = opened
     manifest = folder.manifest()
     folder.settle(manifest, [Stack((1, 2))])
     folder.stack_path("1-2").mkdir()
     assert folder.manifest()["stacks"] == {"0": [0], "1-2": [1, 2]}
     folder.settle(manifest, [Stack((1,)), Stack((2,))])
     assert folder.manifest()["stacks"] == {"0": [0], "1": [1], "2": [2]}
-    assert not folder.stack_path("1-2").exists() and folder.stack_path("0").exists()
+    assert not folder.stack_path("1-2").exists()
+    assert folder.stack_path("0").exists()
 
 
 def test_a_foreign_manifest_is_refused(opened):
@@ -175,7 +180,8 @@ def test_a_second_run_is_told_who_holds_the_lock(tmp_path):
         )
         command = [sys.executable, "-c", script, str(tmp_path)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert f"is being run by process {os.getpid()}" in output and output.count("\n") == 1
+        assert f"is being run by process {os.getpid()}" in output
+        assert output.count("\n") == 1
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output == "held\n"
 
@@ -200,7 +206,8 @@ def test_orphaned_workers_are_waited_for(tmp_path):
         os.close(holder)
 
     with RunFolder(tmp_path).lock(say=let_go):
-        assert len(said) == 1 and f"process {dead.pid}, which was killed" in said[0]
+        assert len(said) == 1
+        assert f"process {dead.pid}, which was killed" in said[0]
 
 
 def test_patience_ends(tmp_path):

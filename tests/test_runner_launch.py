@@ -80,8 +80,10 @@ def test_a_worker_that_dies_is_said_others_go_on_and_the_same_command_resumes(
     status, said = run.run(TOY_TROUBLE=trouble)
     assert status == 3
     (line,) = [line for line in said.splitlines() if "the worker of seeds 0 " in line]
-    assert says in line and "other seeds are kept, and the same command resumes these" in line
-    assert "Traceback" not in said and "second line" not in said
+    assert says in line
+    assert "other seeds are kept, and the same command resumes these" in line
+    assert "Traceback" not in said
+    assert "second line" not in said
     run.folder = next(run.root.rglob("manifest.json")).parent
     assert states(run) == {0: "unfinished", 1: "finished"}
     status, said = run.run()
@@ -97,7 +99,8 @@ def test_done_seeds_are_left_alone_and_more_seeds_join(command):
     written = (first.folder / "stacks/0-1/outcome.json").stat().st_mtime_ns
     assert first.run()[0] == 0
     second = command(seeds=[0, 1, 2])
-    assert second.run()[0] == 0 and second.folder == first.folder
+    assert second.run()[0] == 0
+    assert second.folder == first.folder
     assert (first.folder / "stacks/0-1/outcome.json").stat().st_mtime_ns == written
     assert logs(first.folder) == ["seed-0.jsonl", "seed-1.jsonl", "seed-2.jsonl"]
     assert states(second) == {0: "finished", 1: "finished", 2: "finished"}
@@ -110,8 +113,10 @@ def test_a_diverging_seed_is_recorded_and_the_others_go_on(command):
     assert "seed 1 diverged at step 20: value is not finite" in said
     assert states(run) == {0: "finished", 1: "diverged", 2: "finished"}
     state = RunFolder(run.folder).seeds()[1]
-    assert state.steps == 20 and "value is not finite" in state.diagnosis
-    assert run.run()[0] == 0 and states(run)[1] == "diverged"
+    assert state.steps == 20
+    assert "value is not finite" in state.diagnosis
+    assert run.run()[0] == 0
+    assert states(run)[1] == "diverged"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -125,8 +130,10 @@ def test_interrupted_once_workers_write_a_checkpoint(command, undisturbed, numbe
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopping after a last checkpoint; Ctrl-C again stops at once" in said
-    assert "the same command goes on from there" in said and "Traceback" not in said
-    assert len(workers) == 2 and all(gone(pid) for pid in workers)
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    assert len(workers) == 2
+    assert all(gone(pid) for pid in workers)
     assert len(list(run.root.rglob("checkpoint.pt"))) == 2
     assert run.run()[0] == 0
     assert_same(trace(run.folder), undisturbed)
@@ -141,7 +148,8 @@ def test_interrupted_twice_it_ends_at_once(command):
         (worker,) = worker_pids(process.pid)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-    assert process.returncode == 130 and gone(worker)
+    assert process.returncode == 130
+    assert gone(worker)
     assert run.run()[0] == 0
 
 
@@ -163,7 +171,8 @@ def test_a_second_command_is_refused_while_the_first_runs(command):
     with run.started(TOY_PAUSE="0.2") as process:
         started(run)
         status, said = run.run()
-        assert status == 2 and f"is being run by process {process.pid}" in said
+        assert status == 2
+        assert f"is being run by process {process.pid}" in said
         assert said.count("\n") == 1
 
 
@@ -176,7 +185,8 @@ def test_a_silent_worker_is_reported_and_left_running(command):
         assert f"kill -9 {worker}" in line
         kill(worker)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 3 and "was killed" in said
+    assert process.returncode == 3
+    assert "was killed" in said
 
 
 def test_code_mended_while_a_command_runs_is_noticed(root, command, monkeypatch):

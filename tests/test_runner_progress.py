@@ -53,7 +53,8 @@ def begin(plan, clock):
 
 def test_steps_and_speed_are_those_of_all_seeds(plan, clock):
     begin(plan, clock)
-    assert plan.total_steps == 5000 and plan.done_steps == 2 * 400 + 2 * 200
+    assert plan.total_steps == 5000
+    assert plan.done_steps == 2 * 400 + 2 * 200
     assert plan.steps_per_second == pytest.approx(2 * 40 + 2 * 20)
     assert plan.elapsed == 10
 
@@ -115,7 +116,8 @@ def test_plain_lines_come_now_and_then_and_at_the_end(plan, clock):
             display.update(plan)
         plan.stacks[0].steps = 1000
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 2 and "(40 %)" in lines[-1]
+    assert len(lines) == 2
+    assert "(40 %)" in lines[-1]
     assert "\x1b" not in stream.getvalue()
 
 
@@ -157,7 +159,8 @@ def test_no_color_is_heeded(plan, clock, monkeypatch):
         with Display(stream=stream) as display:
             display.update(plan)
         texts[value] = stream.getvalue()
-    assert colour in texts[""] and "\x1b[38;" not in texts["1"]
+    assert colour in texts[""]
+    assert "\x1b[38;" not in texts["1"]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def test_names_are_short_and_distinguish():
     assert Stack((4,)).name == "4"
     assert Stack((0, 1, 2)).name == "0-2"
     evidence = [Stack(tuple(range(s, s + 10**9, 10**8))) for s in (100, 101)]
-    assert evidence[0].name.startswith("100x10-") and evidence[0].name != evidence[1].name
+    assert evidence[0].name.startswith("100x10-")
+    assert evidence[0].name != evidence[1].name
     assert Stack((0, 2, 3)).name != Stack((0, 1, 3)).name
     assert all(len(stack.name) < 40 for stack in evidence)
 

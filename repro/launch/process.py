@@ -17,6 +17,12 @@ from repro.launch import worker
 from repro.launch.stacks import Stack
 
 
+def environment() -> dict[str, str]:
+    """Variables of a child process: one thread, and this clone first on Python's path."""
+    path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | worker.thread_environment() | {"PYTHONPATH": path}
+
+
 class Worker:
     """A running worker. `stack` is what it trains, `folder` the stack's folder."""
 
@@ -37,7 +43,7 @@ class Worker:
                     stdout=log,
                     stderr=log,
                     cwd=folder,  # stray files of the environments' engines stay here
-                    env=self._environment(),
+                    env=environment(),
                     pass_fds=(theirs, lock),
                     start_new_session=True,  # Ctrl-C reaches the parent alone
                 )
@@ -51,10 +57,6 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._process.pid
-
-    def _environment(self) -> dict[str, str]:
-        path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
-        return os.environ | worker.thread_environment() | {"PYTHONPATH": path}
 
     def read(self) -> list[dict[str, Any]]:
         """The progress messages that have arrived; keeps what the worker calls its problem."""
@@ -102,9 +104,7 @@ class Worker:
     def failure(self) -> str | None:
         """Why an ended worker did not finish, in one line; None when it did or was stopped."""
         code = self._process.returncode
-        if code == worker.STOPPED:
-            return None
-        if code == worker.DONE and (self.folder / "outcome.json").exists():
+        if code == worker.STOPPED or (self.folder / "outcome.json").exists():
             return None
         if self.problem:
             return self.problem

@@ -20,6 +20,7 @@ from typing import Any
 
 from repro import files
 from repro.errors import ReproError
+from repro.launch.process import environment
 from repro.runs import RunFolder
 
 PROJECT = "repro"
@@ -42,6 +43,7 @@ def follow(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
             stdout=log,
             stderr=log,
             cwd=place,
+            env=environment(),
             start_new_session=True,
         )
     try:

@@ -1,10 +1,10 @@
 """Planted faults for tests: on PYTHONPATH, this file kills a process at a chosen call.
 
 REPRO_TEST_FAULT is `PROCESS MODULE:FUNCTION:N ACTION`, for example
-`repro.launch.worker repro.training.checkpoint:save:2 kill`: in processes started with
-`-m PROCESS` (or `any`), the N-th call (from 1) of the function ends in the action: `kill` before
-it runs (SIGKILL), `kill-after` when it has run, `interrupt` (SIGINT, then it runs), `full` (the
-disk is full). Nothing of this is in Repro itself.
+`repro.launch.worker repro.training.checkpoint:save:2 kill`: in processes with an argument that
+ends in PROCESS, the N-th call (from 1) of the function ends in the action: `kill` before it runs
+(SIGKILL), `kill-after` when it has run, `interrupt` (SIGINT, then it runs), `full` (the disk is
+full). Nothing of this is in Repro itself.
 """
 
 import errno
@@ -60,7 +60,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 def _install(fault):
     process, call, action = fault.split()
-    if process != "any" and process not in sys.orig_argv:
+    if not any(argument.endswith(process) for argument in sys.orig_argv):
         return
     name, qualname, number = call.split(":")
 
