@@ -6,6 +6,8 @@ its data: no date, fixed ids.
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,7 +106,9 @@ def plot_folder(
     panels = [("curves.csv", "training", "return, mean of the last 100 training episodes")]
     if curves.get("evaluations.csv"):
         episodes = (experiment.evaluation or {}).get("episodes", "")
-        panels.append(("evaluations.csv", "evaluation", f"return, mean of {episodes} evaluations"))
+        panels.append(
+            ("evaluations.csv", "evaluation", f"return, mean of {episodes} evaluation episodes")
+        )
     claims = {claim.id: claim for claim in card.claims}
     import matplotlib
     from matplotlib.figure import Figure
@@ -147,8 +151,9 @@ def draw(
     """One panel: the published side below, our seeds thin, their mean and band on top."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    for (claim, verdict), colour in zip(published, _cycle(PUBLISHED), strict=False):
-        _draw_published(axes, claim, verdict, colour, steps)
+    drawn = _without_repeats(published)
+    for (claim, verdict), colour in zip(drawn, itertools.cycle(PUBLISHED), strict=False):
+        _draw_published(axes, claim, verdict, colour)
     for seed in sorted(curves):
         if curves[seed]:
             axes.plot(*zip(*curves[seed], strict=True), color=OURS, lw=0.7, alpha=0.35)
@@ -167,16 +172,29 @@ def draw(
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}".replace("-", "−")))
     axes.set_xlabel("environment steps a seed")
     axes.tick_params(length=3)
-    axes.legend(loc="best", handlelength=1.8)
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2, handlelength=1.8)
 
 
-def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str, steps: int) -> None:
+def _without_repeats(
+    published: Sequence[tuple[Claim, Verdict]],
+) -> list[tuple[Claim, Verdict]]:
+    """A level is left out where the curve that it is the end of is drawn."""
+    curves = {_short(claim.source) for claim, _ in published if _curve(claim)}
+    return [pair for pair in published if _curve(pair[0]) or _short(pair[0].source) not in curves]
+
+
+def _curve(claim: Claim) -> str | None:
+    return claim.published.curve if claim.published else None
+
+
+def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str) -> None:
     """A published curve with its band, or a level with its tolerance."""
     from repro.judge.scores import load_context
 
     source = _short(claim.source)
-    if claim.published is not None and claim.published.curve is not None:
-        curve = load_context([claim.published.curve]).curves[claim.published.curve]
+    name = _curve(claim)
+    if name is not None:
+        curve = load_context([name]).curves[name]
         axes.plot(curve.step, curve.mean, color=colour, lw=1.6, label=f"published: {source}")
         if curve.band is not None:
             low = [m - b for m, b in zip(curve.mean, curve.band, strict=True)]
@@ -194,8 +212,6 @@ def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str, ste
 
 def save(figure: Any, target: Path) -> None:
     """Write the figure atomically; the format is the file's ending."""
-    import io
-
     buffer = io.BytesIO()
     kind = target.suffix.lstrip(".") or "svg"
     metadata = {"Date": None} if kind == "svg" else {}
@@ -203,14 +219,10 @@ def save(figure: Any, target: Path) -> None:
     write_bytes(target, buffer.getvalue())
 
 
-def _cycle(colours: Sequence[str]) -> Any:
-    import itertools
-
-    return itertools.cycle(colours)
-
-
 def _short(source: str) -> str:
-    return source if len(source) <= 44 else source[:43].rstrip() + "…"
+    """The source up to its page: `Figure 3`, `openai/baselines@ea25b9e`."""
+    first = source.split(",")[0]
+    return first if len(first) <= 40 else first[:39].rstrip() + "…"
 
 
 def _number(value: float) -> str:
