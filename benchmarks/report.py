@@ -71,6 +71,11 @@ def stepping_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def share_of_core(rows: list[dict[str, Any]]) -> str:
+    """The least share of the measured time that any process had its core; low: a busy machine."""
+    return f"{min(r['busy_seconds'] / r['seconds'] for row in rows for r in row['rounds']):.0%}"
+
+
 def page(record: dict[str, Any]) -> str:
     """The page's text."""
     rows, used, machine = record["rows"], record["settings"], record["machine"]
@@ -82,6 +87,7 @@ def page(record: dict[str, Any]) -> str:
         rounds=len(rows[0]["rounds"]),
         date=record["date"],
         cpu=machine["cpu"],
+        share=share_of_core(rows),
         env=used["ENV"],
         training=training_table(rows),
         stepping=stepping_table(rows),

@@ -48,9 +48,11 @@ class Window:
     """
 
     marks: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)  # the process's own time at each mark
 
     def mark(self) -> None:
         self.marks.append(time.perf_counter())
+        self.busy.append(time.process_time())
 
     @property
     def iterations(self) -> int:
@@ -70,6 +72,7 @@ class Window:
                 {
                     "steps": self.iterations * steps_per_iteration,
                     "seconds": self.seconds,
+                    "busy_seconds": self.busy[-1] - self.busy[1],
                     "first_iteration_seconds": self.marks[1] - _STARTED,
                     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_PER_MAXRSS,
                     "cores": cores(),

@@ -85,6 +85,7 @@ def record() -> dict:
             {
                 "steps": 1000 * r,
                 "seconds": 1000.0,
+                "busy_seconds": 990.0,
                 "peak_mib": 100.0,
                 "first_iteration_seconds": 2.0,
             }
@@ -125,6 +126,7 @@ def test_page_shows_every_row_and_setting() -> None:
     )
     assert "| the physics | 1 | 15,000 (10,000 to 20,000) | 75 |" in text
     assert "320 gradient steps" in text
+    assert "had its core for 99% of" in text
     assert "{" not in text
 
 

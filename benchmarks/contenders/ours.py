@@ -1,4 +1,4 @@
-"""Repro's PPO through the same `Run` that every experiment goes through, log and checkpoints too."""
+"""Repro's PPO through the `Run` of every experiment, with its log and checkpoints."""
 
 from __future__ import annotations
 
