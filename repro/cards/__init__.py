@@ -8,6 +8,7 @@ from repro.cards.load import (
     known,
     known_ids,
     load_card,
+    load_data,
     resolve_id,
 )
 from repro.cards.sets import HParamSet, convert_hparams, load_sets, set_digest
@@ -22,6 +23,7 @@ __all__ = [
     "known",
     "known_ids",
     "load_card",
+    "load_data",
     "load_sets",
     "resolve_id",
     "set_digest",

@@ -10,7 +10,17 @@ import msgspec
 
 from repro import paths
 from repro.cards import check
-from repro.cards.models import Aggregate, Card, Claim, ListedPaper, NotWorse, Ordering, Topics
+from repro.cards.models import (
+    Aggregate,
+    Card,
+    Claim,
+    DataFile,
+    ListedPaper,
+    NotWorse,
+    Ordering,
+    Table,
+    Topics,
+)
 from repro.cards.sets import digest, set_file
 from repro.cards.yaml import Document, Path_, dotted, read
 from repro.errors import ReproError, nearest
@@ -84,6 +94,24 @@ def load_card(name: str) -> Card:
         field = f"{dotted(path)}: " if path else ""
         raise ReproError(f"{document.where(path)}: {field}{problem}")
     return card
+
+
+def load_data(card_id: str) -> dict[str, Table]:
+    """The published tables of `papers/data/<id>.yaml` by id; empty where there is no such file."""
+    file = paths.PAPERS / "data" / f"{card_id}.yaml"
+    if not file.exists():
+        return {}
+    document = read(file)
+    content = check.convert(document, DataFile)
+    for index, table in enumerate(content.tables):
+        for name, cells in table.rows.items():
+            if len(cells) != len(table.columns):
+                path: Path_ = ("tables", index, "rows", name)
+                raise ReproError(
+                    f"{document.where(path)}: {dotted(path)}: found {len(cells)} cells, expected "
+                    f"{len(table.columns)}, one for each column"
+                )
+    return {table.id: table for table in content.tables}
 
 
 def card_digest(card: Card) -> str:

@@ -131,10 +131,10 @@ class Ablation(Model, frozen=True, kw_only=True):
     changes: nested values merged over a set (a tagged block is replaced whole).
     """
 
-    changes: dict[str, object]
+    changes: dict[str, Any]
     source: str
     says: str | None = None
-    published: dict[str, object] | None = None
+    published: dict[str, Any] | None = None
 
 
 class Deviation(Model, frozen=True, kw_only=True):
@@ -286,3 +286,45 @@ class HParamFile(Model, frozen=True, kw_only=True):
     fields: dict[str, Field]
     sets: dict[str, SetFile]
     missing: list[str] = []
+
+
+Cell = float | int | str | None
+
+
+class Table(Model, frozen=True, kw_only=True):
+    """A published table in our own form: one row a task or variant, a cell for each column.
+
+    confidence "recalled" marks figures that were not read in a source.
+    """
+
+    id: str
+    title: str
+    source: str
+    confidence: Confidence
+    protocol: str | None = None
+    note: str | None = None
+    columns: list[str]
+    rows: dict[str, list[Cell]]
+
+
+class DataFile(Model, frozen=True, kw_only=True):
+    """`papers/data/<id>.yaml`: whole published tables, a source for each."""
+
+    schema_version: Literal[1]
+    paper: str
+    tables: list[Table]
+
+
+class Reference(Model, frozen=True, kw_only=True):
+    """What a good agent scores on an environment; the judge's scale leans on it."""
+
+    mean: float
+    source: str
+    confidence: Confidence
+
+
+class ReferenceScores(Model, frozen=True, kw_only=True):
+    """`papers/data/reference-scores.yaml`: environment id → sourced score."""
+
+    schema_version: Literal[1]
+    scores: dict[str, Reference]
