@@ -13,13 +13,12 @@ from repro import git, paths
 from repro.errors import ReproError
 from repro.files import canonical, digest, read_json, write_json
 from repro.plans import Plan, read_plan, shown
-from repro.results import SCHEMA_VERSION, read_csv, summarise, write_files
+from repro.results import SCHEMA_VERSION, read_csv
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
     from repro.experiment import Experiment
     from repro.judge.types import Evidence, Verdict
-    from repro.results import Record
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
@@ -80,12 +79,6 @@ def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evid
     )
 
 
-def explored(folder: Path, experiment: Experiment, records: Sequence[Record]) -> Evidence:
-    """Summarise an ordinary run into its own folder, and read it back for the judge."""
-    write_files(folder, summarise(experiment, records))
-    return evidence_of(folder, experiment, None)
-
-
 def has_result(plan: Plan, look: int) -> bool:
     """Whether the plan's folder holds a whole result of its first `look` seeds."""
     if not (plan.folder / "metrics.json").is_file():
@@ -111,11 +104,13 @@ def result_folders(paper: str, tracked_only: bool = True) -> list[Path]:
 
 def committed(paper: str, tracked_only: bool = True) -> list[Evidence]:
     """All planned evidence of a paper."""
-    evidence = []
-    for folder in result_folders(paper, tracked_only):
-        plan = read_plan(folder)
-        evidence.append(evidence_of(folder, plan.experiment, plan))
-    return evidence
+    return [read_result(folder) for folder in result_folders(paper, tracked_only)]
+
+
+def read_result(folder: Path) -> Evidence:
+    """One planned result, checked against the plan beside it."""
+    plan = read_plan(folder)
+    return evidence_of(folder, plan.experiment, plan)
 
 
 def judge(card: Card, evidence: Iterable[Evidence]) -> list[Verdict]:

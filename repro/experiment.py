@@ -203,8 +203,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> d
         if key not in base and "kind" not in base:
             raise ReproError(f'{where}: no hyperparameter "{key}"; {nearest(key, base)}')
         old = base.get(key)
-        whole = not isinstance(change, Mapping) or not isinstance(old, Mapping) or "kind" in change
-        result[key] = change if whole else merged(old, change, where)
+        if isinstance(change, Mapping) and isinstance(old, Mapping) and "kind" not in change:
+            change = merged(old, change, where)
+        result[key] = change
     return result
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from repro import git, paths
+from repro.attempts import NAME as ATTEMPTS
+from repro.attempts import log_attempt
 from repro.errors import ReproError
 from repro.experiment import Experiment, claims_of
-from repro.files import canonical, digest, read_json, write_json
+from repro.files import digest, read_json, write_json
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
@@ -159,7 +160,7 @@ def write_plan(plan: Plan) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if plan.replaces is not None:
         for path in folder.iterdir():
-            if path.is_file() and path.name not in ("plan.json", "attempts.jsonl"):
+            if path.is_file() and path.name not in ("plan.json", ATTEMPTS):
                 path.unlink()
     write_json(folder / "plan.json", msgspec.to_builtins(plan))
     log_attempt(folder, event="planned", plan=plan.digest, replaces=plan.replaces)
@@ -242,18 +243,6 @@ def require_committed_code(paper: str) -> None:
             + (f" and {len(loose) - 3} more" if len(loose) > 3 else "")
             + " first, or explore without --plan"
         )
-
-
-def log_attempt(folder: Path, **event: Any) -> None:
-    """Append one line to attempts.jsonl: time (UTC), what happened, the commit it happened at."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    line = canonical({"schema_version": SCHEMA_VERSION, "time": now, "commit": git.head(), **event})
-    path = folder / "attempts.jsonl"
-    torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
-    with open(path, "ab") as file:
-        file.write((b"\n" if torn else b"") + line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def shown(path: Path) -> str:

@@ -81,8 +81,10 @@ def mean_band(curves: Mapping[int, Curve]) -> Band:
         if n > 1:
             spread = (sum((v - mean) ** 2 for v in values) / (n - 1)) ** 0.5
             half = float(stdtrit(n - 1, 0.975)) * spread / n**0.5
-        for column, value in zip(band, (step, mean, mean - half, mean + half), strict=True):
-            column.append(value)
+        band.steps.append(step)
+        band.mean.append(mean)
+        band.low.append(mean - half)
+        band.high.append(mean + half)
     return band
 
 
@@ -179,8 +181,8 @@ def _without_repeats(
     published: Sequence[tuple[Claim, Verdict]],
 ) -> list[tuple[Claim, Verdict]]:
     """A level is left out where the curve that it is the end of is drawn."""
-    curves = {_short(claim.source) for claim, _ in published if _curve(claim)}
-    return [pair for pair in published if _curve(pair[0]) or _short(pair[0].source) not in curves]
+    curves = {short(claim.source) for claim, _ in published if _curve(claim)}
+    return [pair for pair in published if _curve(pair[0]) or short(pair[0].source) not in curves]
 
 
 def _curve(claim: Claim) -> str | None:
@@ -191,7 +193,7 @@ def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str) -> 
     """A published curve with its band, or a level with its tolerance."""
     from repro.judge.scores import load_context
 
-    source = _short(claim.source)
+    source = short(claim.source)
     name = _curve(claim)
     if name is not None:
         curve = load_context([name]).curves[name]
@@ -219,8 +221,8 @@ def save(figure: Any, target: Path) -> None:
     write_bytes(target, buffer.getvalue())
 
 
-def _short(source: str) -> str:
-    """The source up to its page: `Figure 3`, `openai/baselines@ea25b9e`."""
+def short(source: str) -> str:
+    """A source up to its page: `Figure 3`, `openai/baselines@ea25b9e`."""
     first = source.split(",")[0]
     return first if len(first) <= 40 else first[:39].rstrip() + "…"
 

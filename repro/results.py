@@ -165,7 +165,7 @@ def read_csv(text: str) -> dict[int, list[tuple[int, float]]]:
 
 
 def write_files(target: Path, files: dict[str, str | dict[str, Any]]) -> None:
-    """Write each file atomically, metrics.json last; files that are the same already are left."""
+    """Write each file atomically, metrics.json last: it says that the rest is there."""
     target.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
     for name in sorted(files, key=lambda name: name == "metrics.json"):
@@ -195,10 +195,10 @@ def merge(folder: RunFolder, plan: Plan, commit: str, look: int | None = None) -
     records = read_records(folder, experiment, seeds)
     files = summarise(experiment, records, not any(claim.prefix for claim in plan.claims))
     files["manifest.json"] = result_manifest(folder, plan, commit, seeds)
-    write_files(plan.folder, files)
     if experiment.evaluation is None:
         (plan.folder / "evaluations.csv").unlink(missing_ok=True)
     copy_policy(folder, seeds[0], plan.folder)
+    write_files(plan.folder, files)
     return plan.folder
 
 

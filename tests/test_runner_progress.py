@@ -100,7 +100,7 @@ def test_a_resumed_stack_is_not_taken_to_be_fast(plan, clock):
 def test_one_line_says_all(plan, clock):
     begin(plan, clock)
     plan.stacks[0].diverged = (1,)
-    line = summary(plan, lambda step: (2.0 * step, "Figure 3"))
+    line = summary(plan, lambda step: (2.0 * step, f"at step {step}, Figure 3"))
     assert line == (
         "ppo-2017 HalfCheetah-v4: 1.2k of 5k steps (24 %), 120 steps/s, 48 s left, return 35.0 "
         "(published 600 at step 300, Figure 3), diverged: seeds 1"

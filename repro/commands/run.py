@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ from repro.errors import ReproError
 
 if TYPE_CHECKING:
     from repro.experiment import Experiment
-    from repro.launch.local import Outcome
     from repro.plans import Plan
 
 DEFAULT_SEEDS = "5"
@@ -63,8 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    from repro import results
+    from repro.attempts import Attempt
+    from repro.commands.finish import finish, published_level
+    from repro.evidence import has_result
     from repro.launch.local import launch
     from repro.launch.progress import Display
+    from repro.plans import plan_commit
     from repro.training.environments import require_engine
 
     experiment, seeds, plan = planned(args) if args.plan else typed(args)
@@ -78,6 +81,8 @@ def execute(args: argparse.Namespace) -> int:
         require_engine(args.accept_engine)
         if args.accept_engine:
             os.environ["REPRO_ACCEPT_ENGINE"] = "1"  # for the workers
+    if plan and has_result(plan, len(seeds)):
+        return finish(args, experiment, plan, plan.folder)
     attempt = Attempt(plan, seeds) if plan else None
     with Display(published=published_level(experiment), quiet=args.quiet) as display:
         outcome = launch(
@@ -92,12 +97,20 @@ def execute(args: argparse.Namespace) -> int:
         )
     if not outcome.finished:
         if attempt:
-            attempt.end(outcome, "interrupted" if outcome.interrupted else "unfinished")
+            attempt.end("interrupted" if outcome.interrupted else "unfinished", outcome)
         if not args.quiet:
             done = sum(state.done for state in outcome.seeds.values())
             print(f"unfinished: {done} of {len(seeds)} seeds are done; run the same command again")
         return outcome.exit_code
-    return report(args, experiment, seeds, plan, outcome, attempt)
+    if plan and attempt:
+        commit = plan_commit(plan.folder / "plan.json")
+        folder = results.merge(outcome.folder, plan, commit, len(seeds))
+        attempt.end("finished", outcome)
+    else:
+        folder = outcome.folder.path
+        records = results.read_records(outcome.folder, experiment, seeds)
+        results.write_files(folder, results.summarise(experiment, records))
+    return finish(args, experiment, plan, folder)
 
 
 def typed(args: argparse.Namespace) -> tuple[Experiment, list[int], None]:
@@ -165,133 +178,3 @@ def planned(args: argparse.Namespace) -> tuple[Experiment, list[int], Plan]:
             raise ReproError(f"--seeds {args.seeds}: this plan looks at {looks} seeds")
         look = int(args.seeds)
     return plan.experiment, plan.seeds[:look], plan
-
-
-class Attempt:
-    """Lines of attempts.jsonl for one command; re-judging what is done leaves none."""
-
-    def __init__(self, plan: Plan, seeds: list[int]) -> None:
-        from repro.launch import origin
-        from repro.plans import log_attempt
-        from repro.runs import RunFolder, run_path
-
-        self.plan, self.seeds = plan, seeds
-        folder = RunFolder(run_path(plan.experiment))
-        states = folder.seeds() if folder.manifest_file.exists() else {}
-        self.fresh = not all(seed in states and states[seed].done for seed in seeds)
-        if self.fresh:
-            log_attempt(
-                plan.folder,
-                event="resumed" if states else "started",
-                plan=plan.digest,
-                run=folder.path.name,
-                seeds=len(seeds),
-                dirty=origin.commit()["dirty"],
-            )
-
-    def end(self, outcome: Outcome, word: str) -> None:
-        from repro.plans import log_attempt
-
-        if self.fresh:
-            states = [state.status for state in outcome.seeds.values()]
-            log_attempt(
-                self.plan.folder,
-                event=word,
-                plan=self.plan.digest,
-                run=outcome.folder.path.name,
-                seeds=len(self.seeds),
-                outcome={name: states.count(name) for name in sorted(set(states))},
-                failures=list(outcome.failures),
-                seconds=round(outcome.seconds, 1),
-            )
-
-
-def published_level(experiment: Experiment) -> Callable[[int], tuple[float, str] | None]:
-    """Step → the published learning curve there and where it is from; None without one."""
-    from repro.cards import load_card
-    from repro.experiment import claims_of
-    from repro.judge.scores import load_context
-
-    card = load_card(experiment.paper)
-    claims = claims_of(card, experiment.env, experiment.hparam_set, experiment.ablation)
-    for claim in claims:
-        if claim.published and claim.published.curve and "training" in claim.metric:
-            curve = load_context([claim.published.curve]).curves[claim.published.curve]
-            source = claim.published.source or claim.source
-            return lambda step: _interpolated(curve.step, curve.mean, step, source)
-    return lambda step: None
-
-
-def _interpolated(
-    steps: Sequence[float], means: Sequence[float], step: int, source: str
-) -> tuple[float, str] | None:
-    if not steps[0] <= step <= steps[-1]:
-        return None
-    right = next(i for i, at in enumerate(steps) if at >= step)
-    left = max(right - 1, 0)
-    share = (step - steps[left]) / (steps[right] - steps[left]) if right > left else 0.0
-    return means[left] + share * (means[right] - means[left]), source
-
-
-def report(
-    args: argparse.Namespace,
-    experiment: Experiment,
-    seeds: list[int],
-    plan: Plan | None,
-    outcome: Outcome,
-    attempt: Attempt | None,
-) -> int:
-    """Write the result, judge it, and print what a person wants to know."""
-    from repro import evidence, results
-    from repro.cards import load_card
-    from repro.commands import report as words
-    from repro.plans import plan_commit, shown
-    from repro.plotting import plot_folder
-
-    card = load_card(experiment.paper)
-    if plan and attempt:
-        folder = results.merge(
-            outcome.folder, plan, plan_commit(plan.folder / "plan.json"), len(seeds)
-        )
-        attempt.end(outcome, "finished")
-        found = evidence.evidence_of(folder, experiment, plan)
-        others = [e for e in evidence.committed(card.id, False) if e != found]
-    else:
-        folder = outcome.folder.path
-        records = results.read_records(outcome.folder, experiment, seeds)
-        found, others = evidence.explored(folder, experiment, records), []
-    verdicts = evidence.judge(card, [found, *others])
-    if plan:
-        evidence.write_verdicts(card, evidence.verdicts_document(card, verdicts))
-    mine = evidence.own_verdicts(card, experiment, verdicts)
-    plot = plot_folder(folder, experiment, card, mine)
-    print()
-    if mine:
-        print(words.table(mine))
-        if not args.quiet:
-            print()
-            print(words.reasons(mine))
-    else:
-        print(words.unjudged(card, experiment, found))
-    print()
-    print(f"plot     {shown(plot)}")
-    print(f"results  {shown(folder)}")
-    if not args.quiet:
-        print(next_step(experiment, plan, folder))
-    lost = any(v.answer != "reproduced" and v.answer != "exceeds" for v in mine)
-    return 1 if args.strict and (lost or not mine) else 0
-
-
-def next_step(experiment: Experiment, plan: Plan | None, folder: Path) -> str:
-    """What to do next, as a command."""
-    from repro.plans import shown
-
-    if plan:
-        return f"next     git add {shown(folder)} && git commit -m 'Evidence: {experiment.title}'"
-    if experiment.overrides:
-        return "next     the same without --set compares with the paper's own values"
-    options = f" --ablation {experiment.ablation}" if experiment.ablation else ""
-    return (
-        f"next     evidence that counts: repro plan {experiment.paper} --env {experiment.env} "
-        f"--hparams {experiment.hparam_set}{options} --seeds 10"
-    )

@@ -3,6 +3,7 @@
 examples:
   repro verify                   all papers with results
   repro verify ppo-2017 --json
+  repro verify ppo-2017 --why
   repro verify --strict          exit 1 if a claim is not reproduced or undecided
 """
 
@@ -18,6 +19,7 @@ from repro.commands import text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paper", nargs="?", metavar="ID", help="one paper; default: all")
     parser.add_argument("--json", action="store_true", help="the verdicts as JSON")
+    parser.add_argument("--why", action="store_true", help="the reasons of every verdict in words")
     parser.add_argument(
         "--strict", action="store_true", help="exit 1 if a claim is not reproduced or undecided"
     )
@@ -47,6 +49,8 @@ def execute(args: argparse.Namespace) -> int:
             continue
         print(f"{text.bold(card.id)} {text.answer(document['status'])}: {document['reason']}")
         print(report.table(tested) if tested else "no claim has evidence yet")
+        if args.why:
+            print(f"\n{report.reasons(tested)}\n")
         untested = len(verdicts) - len(tested)
         if untested and tested:
             print(text.dim(f"{untested} more claims have no evidence yet"))

@@ -17,7 +17,8 @@ from repro.launch.state import PlanState, StackState
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Environment step of a seed → the published level there and a word on its source, or None.
+# Environment step of a seed → the published level, and where it holds and stands in words (`at
+# step 45k, Figure 3`; a paper that prints no curve has only its end: `at 1M steps, Figure 3`).
 Published = Callable[[int], tuple[float, str] | None]
 
 
@@ -127,7 +128,7 @@ def summary(plan: PlanState, published: Published) -> str:
         text = f"return {number(plan.mean_return)}"
         level = published(plan.step)
         if level:
-            text += f" (published {number(level[0])} at step {count(plan.step)}, {level[1]})"
+            text += f" (published {number(level[0])} {level[1]})"
         parts.append(text)
     if plan.diverged:
         parts.append(f"diverged: seeds {', '.join(map(str, plan.diverged))}")
