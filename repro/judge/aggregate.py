@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from repro.cards.models import Aggregate
 from repro.errors import ReproError, nearest
 from repro.judge.case import Case, Prepared, Untestable, prepare
-from repro.judge.compare import Comparison, answer_of, compare, sums
+from repro.judge.compare import Comparison, compare, sums
 from repro.judge.published import curve_of, published_side, undecidable
 from repro.judge.statistics import DEFAULT_TOLERANCE, scale_of
 from repro.judge.types import DECIDED, Sample, Verdict
@@ -109,8 +109,8 @@ def judge_aggregate(case: Case) -> Verdict:
     if any(one.reached is not None for one in runs):
         answer = "undecided"
     default = None
-    if check.tolerance != DEFAULT_TOLERANCE and settleable:
-        default = answer_of(result.interval, DEFAULT_TOLERANCE * scale)
+    if check.tolerance != DEFAULT_TOLERANCE and refused is None:
+        default = compare(ours, theirs, DEFAULT_TOLERANCE * scale, level).answer
     marks += ["assumed spread"] if theirs.spread == "assumed" else []
     tasks = ", ".join(f"{env} {number(value)}" for env, value in score.by_task.items())
     reasons = [

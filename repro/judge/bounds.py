@@ -25,12 +25,17 @@ def judge_time_to(case: Case) -> Verdict:
         return case.not_tested("No run of this claim's own hparam set and task.")
     if not any(name in seed.metrics for seed in run.seeds):
         return case.not_tested(f"The result does not record {name}.")
-    ours = prepare(case, run, name)
+    try:
+        ours = prepare(case, run, name)
+    except Untestable as lack:
+        return case.not_tested(str(lack))
     theirs = published_side(case.claim, curve_of(case.claim, case.context.curves))
     if theirs is None or figure is None:
         return case.not_tested("The card prints no time for this claim.")
+    horizon = case.claim.steps or run.steps
     censored = sum(
-        seed.status == "diverged" or seed.metrics.get(never, 0.0) > 0 for seed in run.seeds
+        seed.metrics.get(never, 1.0) > 0 or (check.unit == "steps" and value.value >= horizon)
+        for seed, value in zip(run.seeds, ours.seeds, strict=True)
     )
     margin = check.tolerance * abs(theirs.mean)
     result = compare(ours.sample, theirs, margin, ours.level, sign=-1)

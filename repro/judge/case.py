@@ -13,7 +13,16 @@ from repro.errors import ReproError
 from repro.judge import metrics
 from repro.judge.published import sample_of
 from repro.judge.statistics import ONE_LOOK_LEVEL, look_level, skewness, skewness_limit
-from repro.judge.types import Answer, Context, Evidence, RandomScore, Sample, SeedValue, Verdict
+from repro.judge.types import (
+    Answer,
+    Context,
+    Evidence,
+    RandomScore,
+    Sample,
+    SeedResult,
+    SeedValue,
+    Verdict,
+)
 
 COUNTED_SEEDS = 10
 EXPLORATION = "exploration"
@@ -214,32 +223,40 @@ def reached_step(run: Evidence, horizon: int) -> int | None:
     return reached if reached < horizon else None
 
 
-def _seed_value(case: Case, run: Evidence, seed: Any, name: str) -> SeedValue:
+def _seed_value(case: Case, run: Evidence, seed: SeedResult, name: str) -> SeedValue:
     chosen, value = metrics.metric(name), seed.metrics.get(name)
     horizon = case.claim.steps or run.steps
-    if seed.status == "diverged":
-        value = None if chosen.never == "random" else value
+    if seed.status == "diverged" and (chosen.never == "random" or _never_got_there(seed, name)):
+        value = None
     elif run.steps > horizon and chosen.needs != "manifest":
-        value = _at_horizon(chosen.name, seed, horizon)
+        value = _at_horizon(name, seed, horizon)
     if value is None and chosen.needs == "evaluation" and seed.status == "finished":
         raise Untestable(f"Seed {seed.seed} has too few evaluations for {name}.")
     if value is None and chosen.never == "none":
         raise Untestable(f"The result does not record {name}.")
     if value is None and chosen.never == "random":
         value = case.random(run.env).mean
-    return SeedValue(
-        seed=seed.seed, value=float(horizon if value is None else value), status=seed.status
-    )
+    if value is None:  # a time: the whole budget, in steps or as many episodes as any seed had
+        in_episodes = chosen.name == "episodes-to-threshold"
+        value = max(s.metrics.get(name, 0.0) for s in run.seeds) if in_episodes else float(horizon)
+    return SeedValue(seed=seed.seed, value=float(value), status=seed.status)
 
 
-def _at_horizon(name: str, seed: Any, horizon: int) -> float:
-    """The metric at the claim's horizon of a run that went further, from its stored curve."""
+def _never_got_there(seed: SeedResult, name: str) -> bool:
+    """Whether this seed's time to a threshold is censored; a seed that says nothing is."""
+    return seed.metrics.get(f"never-reached-threshold@{name.partition('@')[2]}", 1.0) > 0
+
+
+def _at_horizon(name: str, seed: SeedResult, horizon: int) -> float:
+    """The metric at the claim's horizon of a run that went further, from what was stored."""
     if name == "training-return-last-100" and seed.curve:
         steps, values = zip(*seed.curve, strict=True)
         return float(np.interp(horizon, steps, values))
     evaluations = [value for step, value in seed.evaluations if step <= horizon]
     if name == "evaluation-last-10" and len(evaluations) >= metrics.LAST_EVALUATIONS:
         return metrics.mean(evaluations[-metrics.LAST_EVALUATIONS :])
+    if name.startswith("steps-to-threshold@") and name in seed.metrics:
+        return min(seed.metrics[name], float(horizon))
     raise Untestable(
         f"The run went beyond the claim's {horizon:,} steps, and {name} was not kept for them."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from repro.cards.models import Level
 from repro.judge.case import Case, Prepared, Untestable, prepare
-from repro.judge.compare import Comparison, answer_of, compare
+from repro.judge.compare import Comparison, compare
 from repro.judge.prefix import judge_prefix
 from repro.judge.published import curve_of, near_random, published_side, undecidable
 from repro.judge.shown import shown_only
@@ -20,6 +20,9 @@ def judge_level(case: Case) -> Verdict:
         return case.not_tested("No run of this claim's own hparam set and task.")
     if not case.metric.per_seed:
         return shown_only(case, run)
+    if case.metric.never != "random":
+        return case.not_tested(f"{case.metric.name} is no return: it needs a check of kind time-to "
+                               "or property.")  # fmt: skip
     try:
         ours = prepare(case, run)
     except Untestable as lack:
@@ -56,8 +59,9 @@ def against(case: Case, ours: Prepared, theirs: Theirs) -> Verdict:
     answer = result.answer if settleable else "inconclusive"
     plain = absolute is None and check.tolerance == DEFAULT_TOLERANCE
     default = None
-    if not plain and settleable:
-        default = answer_of(result.interval, DEFAULT_TOLERANCE * scale)
+    if not plain and refused is None:
+        usual = DEFAULT_TOLERANCE * scale
+        default = compare(ours.sample, theirs, usual, ours.level, case.sign).answer
     marks = [*ours.marks, *(["assumed spread"] if theirs.spread == "assumed" else [])]
     reasons = [
         say_ours(case, ours),

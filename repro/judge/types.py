@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -165,11 +165,11 @@ class Verdict(Data, frozen=True, kw_only=True):
     settled_by: str | None = None
     counts: bool = False
     judged: bool = False
-    marks: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    reasons: Sequence[str] = ()
+    marks: list[str] = []
+    warnings: list[str] = []
+    reasons: list[str] = []
     command: str | None = None
-    seeds: Sequence[SeedValue] = ()
+    seeds: list[SeedValue] = []
     ours: Sample | None = None
     theirs: Theirs | None = None
     random: float | None = None
@@ -183,7 +183,7 @@ class Verdict(Data, frozen=True, kw_only=True):
     power_ceiling: float | None = None
     seeds_needed: int | None = None
     level: float | None = None
-    points: Sequence[Point] = ()
+    points: list[Point] = []
     improvement: tuple[float, float, float] | None = None  # P(A > B), low, high
     published_effect: float | None = None
 

@@ -53,10 +53,11 @@ def say_scale(
     if check.absolute_tolerance is not None:
         why = f" ({check.reason})" if check.reason else ""
         return f"Margin: {number(margin)} in the metric's own unit{why}."
-    floor = "" if reference is None else f", 0.1·|{number(reference)} − {number(random)}|"
+    zero = number(random) if random >= 0 else f"({number(random)})"
+    floor = "" if reference is None else f", 0.1·|{number(reference)} − {zero}|"
     why = f" ({check.reason})" if check.reason and check.tolerance != 0.2 else ""
     return (
-        f"Scale: max(|{number(published)} − {number(random)}|{floor}) = {number(scale)}, from the "
+        f"Scale: max(|{number(published)} − {zero}|{floor}) = {number(scale)}, from the "
         f"random policy's {number(random)}; margin m = {check.tolerance:g} × scale = "
         f"{number(margin)}{why}."
     )
@@ -93,7 +94,7 @@ def say_comparison(
         )
         lines.append(f"Second question: not asked, {why}.")
         return lines
-    assumed = "s/√ of both counts (their spread assumed equal to ours)"
+    assumed = "s·√(1/n + 1/n_pub) (their spread assumed equal to ours)"
     how = assumed if theirs.spread == "assumed" else "√(s²/n + s_pub²/n_pub)"
     lines.append(
         f"Second question (our seeds and theirs), standard error {how}: "

@@ -1,0 +1,226 @@
+"""The promised error rates and powers, put to the test by simulation with the judge's functions.
+
+Unit: the scale is 1, so the margin is the tolerance (0.2) and spreads are fractions of the scale.
+δ is the true difference ours − theirs. Everything is vectorised over trials; generators are given.
+`python -m repro.judge.simulation` rewrites the tables in `docs/judge.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from repro.judge.curve import POINTS, point_indices, time_weights
+from repro.judge.statistics import (
+    DEFAULT_TOLERANCE,
+    LOOKS_LEVEL,
+    ONE_LOOK_LEVEL,
+    PLANNED_LOOKS,
+    SETTLING_POWER,
+    assumed_spread,
+    ceiling_assumed,
+    ceiling_printed,
+    classify,
+    half_width,
+    own_error,
+    welch,
+)
+
+Array = NDArray[np.float64]
+MARGIN = DEFAULT_TOLERANCE
+SEEDS = (3, 5, 10, 20)
+PUBLISHED_SEEDS = (3, 5, 6, 10)
+SPREADS = (0.05, 0.1, 0.15, 0.25, 0.5)
+RATIOS = (0.5, 1.0, 1.5, 2.0)
+TRIALS = 20_000
+
+Sampler = Callable[[np.random.Generator, tuple[int, int]], Array]
+
+
+class Rates(NamedTuple):
+    """Shares of trials by answer, before (`…`) and after (`judged_…`) the power ceiling's gate."""
+
+    reproduced: float
+    exceeds: float
+    not_reproduced: float
+    judged_reproduced: float
+    judged_not_reproduced: float
+
+
+def summaries(generator: np.random.Generator, trials: int, n: int, std: float) -> tuple[Any, Any]:
+    """Sample mean and standard deviation of n normal values with mean 0, for each trial."""
+    mean = generator.standard_normal(trials) * std / np.sqrt(n)
+    return mean, std * np.sqrt(generator.chisquare(n - 1, trials) / (n - 1))
+
+
+def largest_spread(n_pub: int, assumed: bool = False, margin: float = MARGIN) -> float:
+    """Largest spread between the paper's seeds (over the scale) that our seeds can settle."""
+    ceiling = ceiling_assumed if assumed else ceiling_printed
+    return float(
+        optimize.brentq(
+            lambda s: float(ceiling(s, n_pub, margin)) - SETTLING_POWER, 1e-4 * margin, 50 * margin
+        )
+    )
+
+
+def printed(
+    generator: np.random.Generator, delta: float, n: int, n_pub: int, s: float, s_pub: float,
+    trials: int = TRIALS, noisy_margin: bool = False,
+) -> Rates:  # fmt: skip
+    """Both spreads known. noisy_margin: the margin is 0.2 × |printed mean − random|, as judged."""
+    ours, spread = summaries(generator, trials, n, s)
+    theirs, their_spread = summaries(generator, trials, n_pub, s_pub)
+    margin = MARGIN * np.abs(1.0 + theirs) if noisy_margin else np.full(trials, MARGIN)
+    error, df = welch(spread, n, their_spread, n_pub)
+    gate = their_spread <= largest_spread(n_pub) * margin / MARGIN
+    return _rates(delta + ours - theirs, error, df, margin, gate)
+
+
+def assumed(
+    generator: np.random.Generator, delta: float, n: int, n_pub: int, s: float, s_pub: float,
+    trials: int = TRIALS,
+) -> Rates:  # fmt: skip
+    """Theirs is not printed, so ours is lent to it, whether or not it is right."""
+    ours, spread = summaries(generator, trials, n, s)
+    theirs, _ = summaries(generator, trials, max(n_pub, 2), s_pub)
+    theirs = theirs * np.sqrt(max(n_pub, 2) / n_pub)
+    error, df = assumed_spread(spread, n, n_pub)
+    gate = spread <= largest_spread(n_pub, assumed=True)
+    return _rates(delta + ours - theirs, error, df, MARGIN, gate)
+
+
+def sampled(
+    generator: np.random.Generator, delta: float, n: int, n_pub: int, sampler: Sampler,
+    trials: int = TRIALS,
+) -> Rates:  # fmt: skip
+    """Both sides drawn seed by seed from the same distribution, ours shifted by delta."""
+    ours, theirs = sampler(generator, (trials, n)), sampler(generator, (trials, n_pub))
+    their_spread = theirs.std(axis=1, ddof=1)
+    error, df = welch(ours.std(axis=1, ddof=1), n, their_spread, n_pub)
+    difference = delta + ours.mean(axis=1) - theirs.mean(axis=1)
+    return _rates(difference, error, df, MARGIN, their_spread <= largest_spread(n_pub))
+
+
+def _rates(difference: Any, error: Any, df: Any, margin: Any, gate: Any) -> Rates:
+    half = half_width(error, df, ONE_LOOK_LEVEL)
+    answer = classify(difference - half, difference + half, margin)
+    passes = (answer == "reproduced") | (answer == "exceeds")
+    fails = answer == "not reproduced"
+    return Rates(
+        reproduced=float(passes.mean()),
+        exceeds=float((answer == "exceeds").mean()),
+        not_reproduced=float(fails.mean()),
+        judged_reproduced=float((passes & gate).mean()),
+        judged_not_reproduced=float((fails & gate).mean()),
+    )
+
+
+def skewed(std: float) -> Sampler:
+    """A long lower tail (a mirrored exponential, skewness −2) with mean 0."""
+
+    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+        return std * (1.0 - generator.standard_exponential(shape))
+
+    return draw
+
+
+def failing(share: float, std: float) -> Sampler:
+    """A share of the seeds scores the random policy, the others alike; mean 0 (random is −1)."""
+
+    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+        works = generator.random(shape) >= share
+        level = 1.0 / (1.0 - share)
+        return works * level + std * generator.standard_normal(shape) - 1.0
+
+    return draw
+
+
+def planned_looks(
+    generator: np.random.Generator, delta: float, n_pub: int | None, s: float, s_pub: float,
+    looks: Sequence[int] = PLANNED_LOOKS, level: float = LOOKS_LEVEL, trials: int = TRIALS // 2,
+) -> tuple[float, float]:  # fmt: skip
+    """Shares that end (reproduced or exceeds, not reproduced), stopping at the first decision.
+
+    The published side is drawn once: every look sees the same printed figure. n_pub None: only
+    our own seeds are uncertain (the first question).
+    """
+    values = s * generator.standard_normal((trials, max(looks)))
+    theirs, their_spread = 0.0, 0.0
+    if n_pub is not None:
+        theirs, their_spread = summaries(generator, trials, n_pub, s_pub)
+    passed = np.zeros(trials, dtype=bool)
+    failed = np.zeros(trials, dtype=bool)
+    for n in looks:
+        ours = values[:, :n]
+        spread = ours.std(axis=1, ddof=1)
+        known = own_error(spread, n) if n_pub is None else welch(spread, n, their_spread, n_pub)
+        half = half_width(*known, level)
+        difference = delta + ours.mean(axis=1) - theirs
+        answer = classify(difference - half, difference + half, MARGIN)
+        open_still = ~(passed | failed)
+        passed |= open_still & ((answer == "reproduced") | (answer == "exceeds"))
+        failed |= open_still & (answer == "not reproduced")
+    return float(passed.mean()), float(failed.mean())
+
+
+def bootstrap_coverage(
+    generator: np.random.Generator, n: int, trials: int = 2000, resamples: int = 400
+) -> float:
+    """How often a 95 % percentile bootstrap of the mean of n normal values covers it."""
+    values = generator.standard_normal((trials, n))
+    weights = generator.multinomial(n, np.full(n, 1.0 / n), size=resamples) / n
+    low, high = np.quantile(values @ weights.T, [0.025, 0.975], axis=1)
+    return float(np.mean((low < 0) & (high > 0)))
+
+
+def curves(
+    generator: np.random.Generator, delta: float, n: int, n_pub: int, spread: float,
+    memory: float, trials: int = TRIALS // 8, grid_points: int = 20,
+) -> tuple[float, float]:  # fmt: skip
+    """Curve claims: shares that end (reproduced or exceeds, not reproduced).
+
+    Seeds' curves are Gaussian processes whose correlation falls to 1/e over `memory` of the
+    horizon; `delta` is the difference all along the curve.
+    """
+    grid = np.linspace(1.0 / grid_points, 1.0, grid_points)
+    root = np.linalg.cholesky(np.exp(-np.abs(grid[:, None] - grid[None, :]) / memory))
+    ours = delta + spread * generator.standard_normal((trials, n, grid_points)) @ root.T
+    theirs = spread * generator.standard_normal((trials, n_pub, grid_points)) @ root.T
+    weights, chosen = time_weights(grid), point_indices(grid)
+    their_spread = theirs.std(axis=1, ddof=1)
+    columns = [
+        (ours @ weights, theirs.mean(axis=1) @ weights, their_spread @ weights, ONE_LOOK_LEVEL)
+    ]
+    columns += [
+        (ours[:, :, k], theirs[:, :, k].mean(axis=1), their_spread[:, k], ONE_LOOK_LEVEL / POINTS)
+        for k in chosen
+    ]
+    passes = np.ones(trials, dtype=bool)
+    fails = np.zeros(trials, dtype=bool)
+    for values, mean, s_pub, fail_level in columns:
+        error, df = welch(values.std(axis=1, ddof=1), n, s_pub, n_pub)
+        difference = values.mean(axis=1) - mean
+        passes &= difference - half_width(error, df, ONE_LOOK_LEVEL) > -MARGIN
+        fails |= difference + half_width(error, df, fail_level) < -MARGIN
+    return float((passes & ~fails).mean()), float(fails.mean())
+
+
+def ordering(
+    generator: np.random.Generator, effect: float, n: int, trials: int = TRIALS
+) -> tuple[float, float]:
+    """Shares of (reproduced, not reproduced) for two arms `effect` standard deviations apart."""
+    first, spread = summaries(generator, trials, n, 1.0)
+    second, other = summaries(generator, trials, n, 1.0)
+    half = half_width(*welch(spread, n, other, n), ONE_LOOK_LEVEL)
+    difference = effect + first - second
+    return float((difference > half).mean()), float((difference < -half).mean())
+
+
+if __name__ == "__main__":
+    from repro.judge.tables import rewrite
+
+    print(rewrite())

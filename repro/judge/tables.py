@@ -1,0 +1,201 @@
+"""The simulated tables of `docs/judge.md`, written between markers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from repro import paths
+from repro.errors import ReproError
+from repro.files import write_text
+from repro.judge import simulation as sim
+from repro.judge.statistics import ceiling_assumed, ceiling_printed
+
+DOCS = paths.ROOT / "docs" / "judge.md"
+BEGIN, END = "<!-- simulated:{} -->", "<!-- /simulated:{} -->"
+EVERY_FIVE = (5, 10, 15, 20, 25, 30, 35, 40)
+
+
+def _generator(name: str) -> np.random.Generator:
+    """Every table has a generator of its own, so that one may change alone."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def errors_printed() -> str:
+    """Largest wrong *reproduced* and wrong *not reproduced* at δ = −m over spreads of 0.5–2×."""
+    g = _generator("errors-printed")
+    rows = []
+    for n in sim.SEEDS:
+        row = [str(n)]
+        for n_pub in sim.PUBLISHED_SEEDS:
+            rates = [sim.printed(g, -sim.MARGIN, n, n_pub, 0.15, 0.15 * r) for r in sim.RATIOS]
+            worst = (max(r.reproduced for r in rates), max(r.not_reproduced for r in rates))
+            row.append(" / ".join(map(_percent, worst)))
+        rows.append(row)
+    return _table(["our seeds", *(f"n_pub = {k}" for k in sim.PUBLISHED_SEEDS)], rows)
+
+
+def errors_assumed() -> str:
+    """The same with an assumed spread, theirs being 1, 1.5 and 2 times ours."""
+    g = _generator("errors-assumed")
+    rows = []
+    for n_pub in sim.PUBLISHED_SEEDS:
+        row = [str(n_pub)]
+        for ratio in (1.0, 1.5, 2.0):
+            for n in (5, 10, 20):
+                rates = sim.assumed(g, -sim.MARGIN, n, n_pub, 0.1, 0.1 * ratio)
+                row.append(_percent(max(rates.reproduced, rates.not_reproduced)))
+        rows.append(row)
+    head = [f"theirs {r:g}×, n = {n}" for r in (1.0, 1.5, 2.0) for n in (5, 10, 20)]
+    return _table(["n_pub", *head], rows)
+
+
+def power() -> str:
+    """Share of *reproduced* where there is no difference, as judged (gate included)."""
+    g = _generator("power")
+    rows = []
+    for n_pub in sim.PUBLISHED_SEEDS:
+        for n in sim.SEEDS:
+            rates = [sim.printed(g, 0.0, n, n_pub, s, s) for s in sim.SPREADS]
+            cells = [f"{_percent(r.judged_reproduced)} ({_percent(r.reproduced)})" for r in rates]
+            rows.append([str(n_pub), str(n), *cells])
+    return _table(["n_pub", "our seeds", *(f"{s:g}" for s in sim.SPREADS)], rows)
+
+
+def ceilings() -> str:
+    """Power ceilings by formula, and the largest spread over scale that can be settled."""
+    rows = []
+    for n_pub in sim.PUBLISHED_SEEDS:
+        cells = [
+            f"{_percent(float(ceiling_printed(s, n_pub, sim.MARGIN)))} / "
+            f"{_percent(float(ceiling_assumed(s, n_pub, sim.MARGIN)))}"
+            for s in sim.SPREADS
+        ]
+        limits = (sim.largest_spread(n_pub), sim.largest_spread(n_pub, assumed=True))
+        rows.append([str(n_pub), *cells, " / ".join(f"{limit:.3f}" for limit in limits)])
+    head = ["n_pub", *(f"spread {s:g}" for s in sim.SPREADS), "can be settled up to"]
+    return _table(head, rows)
+
+
+def looks() -> str:
+    """Error rates in all at δ = −m when looking more than once."""
+    g = _generator("looks")
+    rows = []
+    sides: list[tuple[str, int | None]] = [("our seeds alone", None)]
+    sides += [(f"n_pub = {k}", k) for k in sim.PUBLISHED_SEEDS]
+    for name, n_pub in sides:
+        row = [name]
+        for plan, level in ((sim.PLANNED_LOOKS, 0.0075), (EVERY_FIVE, 0.025)):
+            rates = sim.planned_looks(g, -sim.MARGIN, n_pub, 0.15, 0.15, plan, level)
+            row.append(" / ".join(map(_percent, rates)))
+        rows.append(row)
+    head = ["published side", "5, 10, 20, 40 at 0.75 %", "every five seeds at 2.5 %"]
+    return _table(head, rows)
+
+
+def bootstrap() -> str:
+    """Coverage of the 95 % percentile bootstrap of a mean."""
+    g = _generator("bootstrap")
+    rows = [[str(n), _percent(sim.bootstrap_coverage(g, n))] for n in (3, 5, 10, 20)]
+    return _table(["seeds", "covers"], rows)
+
+
+def curves() -> str:
+    """Curve claims with spread 0.1 all along."""
+    g = _generator("curves")
+    rows = []
+    for memory in (0.1, 1.0):
+        for n, n_pub in ((5, 5), (10, 3), (10, 6), (10, 10), (20, 10)):
+            edge = sim.curves(g, -sim.MARGIN, n, n_pub, 0.1, memory)
+            same = sim.curves(g, 0.0, n, n_pub, 0.1, memory)
+            rows.append([f"{memory:g}", str(n), str(n_pub), *map(_percent, (*edge, same[0]))])
+    head = ["memory", "our seeds", "n_pub", "wrong reproduced", "wrong not reproduced", "power"]
+    return _table(head, rows)
+
+
+def spoiled() -> str:
+    """Error rates at δ = −m where the promise does not hold: skew, failing seeds."""
+    g = _generator("spoiled")
+    kinds = {"skewed (−2)": sim.skewed(0.15), "a fifth fails": sim.failing(0.2, 0.05)}
+    rows = []
+    for name, sampler in kinds.items():
+        for n, n_pub in ((5, 5), (10, 3), (10, 6), (10, 10), (20, 10)):
+            rates = sim.sampled(g, -sim.MARGIN, n, n_pub, sampler)
+            cells = (rates.reproduced, rates.not_reproduced)
+            rows.append([name, str(n), str(n_pub), *map(_percent, cells)])
+    return _table(["data", "our seeds", "n_pub", "wrong reproduced", "wrong not reproduced"], rows)
+
+
+def noisy_margin() -> str:
+    """The margin is itself computed from the printed figure: errors at both of its edges."""
+    g = _generator("noisy-margin")
+    rows = []
+    for n_pub in sim.PUBLISHED_SEEDS:
+        row = [str(n_pub)]
+        for s in (0.1, 0.25):
+            low = sim.printed(g, -sim.MARGIN, 10, n_pub, s, s, noisy_margin=True)
+            high = sim.printed(g, sim.MARGIN, 10, n_pub, s, s, noisy_margin=True)
+            row += map(_percent, (low.reproduced, low.not_reproduced, high.exceeds))
+        rows.append(row)
+    kinds = ("wrong reproduced", "wrong not reproduced", "wrong exceeds")
+    head = [f"{kind}, spread {s:g}" for s in (0.1, 0.25) for kind in kinds]
+    return _table(["n_pub", *head], rows)
+
+
+def orderings() -> str:
+    """Chance that an ordering is decided the right way, by effect (in standard deviations)."""
+    g = _generator("orderings")
+    rows = [
+        [str(n), *(_percent(sim.ordering(g, effect, n)[0]) for effect in (0.0, 0.5, 1.0, 1.5, 2.0))]
+        for n in (5, 10, 20, 40)
+    ]
+    return _table(["seeds an arm", "0", "0.5", "1", "1.5", "2"], rows)
+
+
+TABLES = {
+    "errors-printed": errors_printed,
+    "errors-assumed": errors_assumed,
+    "ceilings": ceilings,
+    "power": power,
+    "looks": looks,
+    "bootstrap": bootstrap,
+    "curves": curves,
+    "spoiled": spoiled,
+    "noisy-margin": noisy_margin,
+    "orderings": orderings,
+}
+
+
+def stored(text: str, name: str) -> str:
+    """The table that stands between the markers of `name`."""
+    begin, end = BEGIN.format(name), END.format(name)
+    if begin not in text or end not in text:
+        raise ReproError(f"docs/judge.md: no markers {begin} … {end}; put them where it belongs")
+    return text.split(begin, 1)[1].split(end, 1)[0].strip()
+
+
+def rewrite(file: Path = DOCS) -> str:
+    """Put every table between its markers; returns a line that says so."""
+    text = file.read_text(encoding="utf-8")
+    for name, build in TABLES.items():
+        old = stored(text, name)
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = text.split(begin, 1)
+        _, after = rest.split(end, 1)
+        new = build()
+        text = f"{before}{begin}\n{new}\n{end}{after}"
+        print(f"{name}: {'as before' if new == old else 'changed'}")
+    write_text(file, text)
+    return f"{len(TABLES)} tables in {file.name}"
