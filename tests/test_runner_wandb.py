@@ -80,6 +80,7 @@ def test_neither_wandb_nor_torch_is_imported_before_it_is_needed():
 def test_without_a_key_it_logs_offline(tmp_path):
     root = toy_root(tmp_path / "root")
     nobody = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none"), "WANDB_API_KEY": ""}
+    nobody["WANDB_MODE"] = ""
     environment = {"REPRO_ROOT": str(root)} | nobody
     command = Command(tmp_path / "runs", toy_experiment(100), [0, 1], environment, wandb=True)
     status, said = command.run()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import netrc
 import os
 import select
 import subprocess
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from repro import files
 from repro.errors import ReproError
@@ -125,16 +127,33 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row
 
 
+def mode() -> str:
+    """What WANDB_MODE says, else online where a key is at hand, else offline."""
+    said = os.environ.get("WANDB_MODE")
+    return said or ("online" if _has_key() else "offline")
+
+
+def _has_key() -> bool:
+    """Whether wandb would find a key: in WANDB_API_KEY, or in the netrc file where it puts it."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        known = netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc")
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return host in known.hosts
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Follow until standard input ends (the parent is done or dead), then send the rest."""
     (path,) = sys.argv[1:] if arguments is None else arguments
+    os.environ["WANDB_MODE"] = mode()  # wandb reads its variables once, when it is imported
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    if "WANDB_MODE" not in os.environ and not wandb.api.api_key:
-        os.environ["WANDB_MODE"] = "offline"
-    folder = RunFolder(Path(path))
-    follower = Follower(folder, wandb)
+    follower = Follower(RunFolder(Path(path)), wandb)
     try:
         while not select.select([0], [], [], _PERIOD)[0]:
             with contextlib.suppress(ReproError):  # the manifest of a first start is yet to come
