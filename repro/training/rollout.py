@@ -118,7 +118,7 @@ class Collector:
                 if truncated[t].any():
                     final = self._normalized(step.final_observation)
                     for s, e in zip(*np.nonzero(truncated[t]), strict=True):
-                        cut.append(final[s, e])
+                        cut.append(final[s, e].copy())  # the environments overwrite it
                         cut_at.append((s, e, t))
                 self._seen = self._see(step.observation)
         seen[T] = self._seen
