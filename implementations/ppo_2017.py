@@ -181,7 +181,7 @@ def train(run: Run[HParams]) -> None:
         if hp.advantage_normalization.over == "batch":
             advantage = standardized(advantage, hp.advantage_normalization.epsilon)
         with torch.no_grad():
-            old = model.act(observation)
+            old = model.act(observation).frozen()
             old_log_prob = old.log_prob(action)
 
         value_loss = grad_norm = updates = run.full(0.0)

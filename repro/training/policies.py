@@ -39,6 +39,10 @@ class Gaussian:
     def replaced(self, statistic: Tensor) -> Gaussian:
         return Gaussian(statistic, self.log_std)
 
+    def frozen(self) -> Gaussian:
+        """A copy that neither gradients nor later changes of the parameters reach."""
+        return Gaussian(self.mean.detach().clone(), self.log_std.detach().clone())
+
     def log_prob(self, action: Tensor) -> Tensor:
         """log density of `action` [S, B, A] -> [S, B]."""
         z = (action - self.mean) * (-self.log_std).exp()
@@ -82,6 +86,10 @@ class Categorical:
 
     def replaced(self, statistic: Tensor) -> Categorical:
         return Categorical(statistic)
+
+    def frozen(self) -> Categorical:
+        """A copy that neither gradients nor later changes of the parameters reach."""
+        return Categorical(self.log_probs.detach().clone())
 
     def log_prob(self, action: Tensor) -> Tensor:
         """log probability of `action` [S, B] (any number type) -> [S, B]."""
