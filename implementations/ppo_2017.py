@@ -117,6 +117,12 @@ def standardized(x: Tensor, epsilon: float) -> Tensor:
     return (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True, correction=0) + epsilon)
 
 
+def explained_variance(value: Tensor, target: Tensor) -> Tensor:
+    """1 − Var(target − value)/Var(target), [S]; 0 where the target is the same everywhere."""
+    variance = target.var(1)
+    return torch.where(variance > 0, 1 - (target - value).var(1) / variance, 0.0)
+
+
 def adapted_beta(beta: Tensor, kl: Tensor, target: float) -> Tensor:
     """β [S] after an iteration: halved where the policy moved little, doubled where it moved far."""
     return torch.where(kl < target / 1.5, beta / 2, torch.where(kl > target * 1.5, beta * 2, beta))
@@ -224,7 +230,7 @@ def train(run: Run[HParams]) -> None:
             entropy=new.entropy().mean(1),
             approx_kl=kl,
             clip_fraction=((ratio - 1).abs() > CLIP_FRACTION_AT).float().mean(1),
-            explained_variance=1 - (target - old_value).var(1) / target.var(1),
+            explained_variance=explained_variance(old_value, target),
             value=old_value.mean(1),
             step_size=step_size,
             beta=beta,
