@@ -25,14 +25,20 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     deterministic: bool
 
 
-def play(envs: Environments, act: Act) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Returns and lengths [S, E] of one whole episode in each environment, from a fresh reset."""
+def play(
+    envs: Environments, act: Act, active: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Returns and lengths [S, E] of one whole episode in each environment, from a fresh reset.
+
+    active: bool [S], the seeds to evaluate; the others (diverged: their actions may be NaN) get
+    zeros. A seed rests once its episodes are over, so its generators never see the other seeds.
+    """
     observation = envs.reset()
     shape = observation.shape[:2]
     returns, lengths = np.zeros(shape), np.zeros(shape, dtype=np.int64)
-    playing = np.ones(shape, dtype=bool)
+    playing = np.repeat(active[:, None], shape[1], axis=1)
     while playing.any():
-        step = envs.step(act(observation))
+        step = envs.step(act(observation), playing.any(axis=1))
         ended = playing & (step.terminated | step.truncated)
         returns[ended] = step.episode_return[ended]
         lengths[ended] = step.episode_length[ended]

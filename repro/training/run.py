@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.training import checkpoint, evaluate
-from repro.training.environments import Environments, Step, make
+from repro.training.environments import Environments, NonFiniteAction, Step, make
 from repro.training.log import SeedLog
 from repro.training.rng import Streams
 from repro.training.schedules import Schedule, at
@@ -63,13 +63,16 @@ class TrainingEnvironments:
         self.observation: NDArray[np.float64] = envs.reset()
 
     def step(self, actions: NDArray[Any]) -> Step:
-        """Step every environment of the active seeds; `observation` is then the next one."""
-        active = None if self._run.all_active else self._run.active
-        if active is not None:
-            actions = np.where(
-                active.reshape(-1, *[1] * (actions.ndim - 1)), actions, np.zeros_like(actions)
-            )
-        step = self._envs.step(actions, active)
+        """Step every environment of the active seeds; `observation` is then the next one.
+
+        A seed whose action is not finite has diverged; the others go on.
+        """
+        try:
+            step = self._envs.step(actions, self._active)
+        except NonFiniteAction as error:  # nothing was stepped yet
+            self._run.diverged(np.isin(self._run.seeds, error.seeds), "action is not finite")
+            step = self._envs.step(actions, self._active)
+        active = self._active
         self.steps += self.per_seed if active is None else self.per_seed * active
         self.observation = step.observation
         done = step.terminated | step.truncated
@@ -79,6 +82,10 @@ class TrainingEnvironments:
                     int(s), float(step.episode_return[s, e]), int(step.episode_length[s, e])
                 )
         return step
+
+    @property
+    def _active(self) -> NDArray[np.bool_] | None:
+        return None if self._run.all_active else self._run.active
 
     def state_dict(self) -> dict[str, Any]:
         return {"envs": self._envs.state_dict(), "steps": torch.from_numpy(self.steps.copy())}
@@ -214,7 +221,7 @@ class Run(Generic[H]):
         began = time.monotonic()
         if self._evaluation_envs is None:
             self._evaluation_envs = make(self.env, self.seeds, protocol.episodes, "evaluation")
-        returns, lengths = evaluate.play(self._evaluation_envs, act)
+        returns, lengths = evaluate.play(self._evaluation_envs, act, self.active)
         for i, log in enumerate(self._logs):
             if self.active[i]:
                 log.write(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from repro.training.environments.build import make
     from repro.training.environments.engine import require_engine, versions
-    from repro.training.environments.episodes import Environments, Step
+    from repro.training.environments.episodes import Environments, NonFiniteAction, Step
     from repro.training.environments.names import resolve
     from repro.training.environments.seeding import environment_seed
     from repro.training.environments.spaces import Box, Discrete
@@ -24,6 +24,7 @@ _HOME = {
     "Box": "spaces",
     "Discrete": "spaces",
     "Environments": "episodes",
+    "NonFiniteAction": "episodes",
     "Step": "episodes",
     "environment_seed": "seeding",
     "make": "build",
@@ -35,6 +36,7 @@ __all__ = [
     "Box",
     "Discrete",
     "Environments",
+    "NonFiniteAction",
     "Step",
     "environment_seed",
     "make",
