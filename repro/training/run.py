@@ -32,6 +32,7 @@ H = TypeVar("H")
 OUTCOME = "outcome.json"
 RECENT_EPISODES = 100
 FLUSH_SECONDS = 1.0
+EXPORTED = ("model", "policy", "collector")  # of what is kept: networks, normalisers
 MAX_CHECKPOINT_SHARE = 0.05  # of the time may go into writing checkpoints
 
 
@@ -343,7 +344,7 @@ class Run(Generic[H]):
         self._send_progress("finished")
 
     def _exported(self) -> list[str]:
-        return [name for name in self._kept if name in ("policy", "observation_normalizer")]
+        return [name for name in self._kept if name in EXPORTED]
 
     def _tick(self, now: float) -> None:
         self._seconds["training"] += now - self._clock
