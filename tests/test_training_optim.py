@@ -1,0 +1,228 @@
+"""Optimisers of a stack against torch's, against scalar arithmetic, and seed by seed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from repro.training.networks import MLP, normc
+from repro.training.optim import SGD, Adam, FlatParameters
+from repro.training.rng import Streams
+
+SEEDS, STEPS = 3, 7
+SETTINGS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3}
+
+
+def module(seeds=SEEDS):
+    streams = Streams(range(seeds), "initialization")
+    return MLP([4, 5, 2], "tanh", normc(1.0), normc(0.1), streams)
+
+
+def gradients(parameters, draws=STEPS):
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(draws, *parameters.data.shape, generator=generator)
+
+
+@pytest.mark.parametrize("step_size", [1e-2, torch.tensor([1e-1, 1e-2, 1e-3])])
+def test_adam_is_torchs_for_every_seed(step_size):
+    parameters = FlatParameters(module())
+    optimizer = Adam(parameters, **SETTINGS, epsilon_hat=False)
+    theirs = [nn.Parameter(row.clone()) for row in parameters.data]
+    sizes = torch.as_tensor(step_size).expand(SEEDS).tolist()
+    others = [
+        torch.optim.Adam([p], lr=size, betas=(0.9, 0.999), eps=1e-3)
+        for p, size in zip(theirs, sizes, strict=True)
+    ]
+    for grad in gradients(parameters):
+        parameters.grad.copy_(grad)
+        optimizer.step(step_size)
+        for p, row, other in zip(theirs, grad, others, strict=True):
+            p.grad = row.clone()
+            other.step()
+    torch.testing.assert_close(parameters.data, torch.stack([p.detach() for p in theirs]))
+
+
+@pytest.mark.parametrize("epsilon_hat", [True, False])
+def test_adam_against_scalar_arithmetic(epsilon_hat):
+    """The Adam paper's Algorithm 1, and the order at the end of its section 2 (ε̂), in Python."""
+    layer = nn.Module()
+    layer.p = nn.Parameter(torch.tensor([[0.5]]))
+    parameters = FlatParameters(layer)
+    optimizer = Adam(parameters, **SETTINGS, epsilon_hat=epsilon_hat)
+    theta, m, v = 0.5, 0.0, 0.0
+    for t, g in enumerate([0.01, -0.02, 0.5, 0.0, 0.03], start=1):
+        parameters.grad.fill_(g)
+        optimizer.step(0.1)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        first, second = 1 - 0.9**t, 1 - 0.999**t
+        if epsilon_hat:
+            theta -= 0.1 * math.sqrt(second) / first * m / (math.sqrt(v) + 1e-3)
+        else:
+            theta -= 0.1 * (m / first) / (math.sqrt(v / second) + 1e-3)
+        assert layer.p.item() == pytest.approx(theta, rel=1e-5)
+
+
+def test_epsilon_hat_matters():
+    """Both forms at once would pass a test that cannot tell them apart."""
+    ends = []
+    for epsilon_hat in (True, False):
+        parameters = FlatParameters(module())
+        optimizer = Adam(parameters, **SETTINGS, epsilon_hat=epsilon_hat)
+        parameters.grad.fill_(1e-2)
+        optimizer.step(0.1)
+        ends.append(parameters.data.clone())
+    assert (ends[0] - ends[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("gradient", [0.0, 1.0, float("nan")])
+def test_masked_seed_keeps_every_bit(gradient):
+    parameters = FlatParameters(module())
+    optimizer = Adam(parameters, **SETTINGS, epsilon_hat=True)
+    parameters.grad.copy_(gradients(parameters)[0])
+    optimizer.step(1e-2)  # moments that are not zero
+    before = {name: value.clone() for name, value in optimizer.state_dict().items()}
+    data = parameters.data.clone()
+    active = torch.tensor([True, False, True])
+    parameters.grad.copy_(gradients(parameters)[1])
+    parameters.grad[1] = gradient
+    optimizer.step(1e-2, active)
+    assert torch.equal(parameters.data[1], data[1])
+    assert not torch.equal(parameters.data[0], data[0])
+    for name, value in optimizer.state_dict().items():
+        assert torch.equal(value[1], before[name][1]), name
+        assert not torch.equal(value[0], before[name][0]), name
+    assert optimizer.t.flatten().tolist() == [2, 1, 2]
+
+
+def test_masked_step_is_the_plain_step_for_the_others():
+    ends = []
+    for active in (None, torch.tensor([True, False, True])):
+        parameters = FlatParameters(module())
+        optimizer = Adam(parameters, **SETTINGS, epsilon_hat=True)
+        for grad in gradients(parameters):
+            parameters.grad.copy_(grad)
+            optimizer.step(torch.tensor([1e-2, 2e-2, 3e-2]), active)
+        ends.append(parameters.data.clone())
+    assert torch.equal(ends[0][[0, 2]], ends[1][[0, 2]])
+
+
+def test_sgd_follows_the_gradient_and_heeds_the_mask():
+    parameters = FlatParameters(module())
+    start = parameters.data.clone()
+    parameters.grad.copy_(gradients(parameters)[0])
+    parameters.grad[2] = float("nan")
+    step_size = torch.tensor([0.5, 0.25, 1.0])
+    SGD(parameters).step(step_size, torch.tensor([True, True, False]))
+    expected = start - step_size[:, None] * gradients(parameters)[0]
+    assert torch.equal(parameters.data[:2], expected[:2])
+    assert torch.equal(parameters.data[2], start[2])
+
+
+def test_gradient_is_not_scaled_by_the_number_of_seeds():
+    """A stack of three trained by SGD equals three stacks of one: no mean over seeds."""
+
+    def trained(seeds):
+        net = MLP([4, 5, 2], "tanh", normc(1.0), normc(1.0), Streams(seeds, "initialization"))
+        parameters = FlatParameters(net)
+        x = Streams(seeds, "x").normal(6, 4)
+        for _ in range(5):
+            parameters.backward((net(x) - 1).square().mean((1, 2)))
+            SGD(parameters).step(0.1)
+        return parameters.data
+
+    together = trained([0, 1, 2])
+    alone = torch.cat([trained([seed]) for seed in (0, 1, 2)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_backward_is_autograds_gradient_of_each_seed():
+    net = module()
+    parameters = FlatParameters(net)
+    x = torch.randn(SEEDS, 6, 4)
+    loss = net(x).square().mean((1, 2))
+    for seed in range(SEEDS):
+        grads = torch.autograd.grad(loss[seed], list(net.parameters()), retain_graph=True)
+        own = torch.cat([g[seed].flatten() for g in grads])
+        others = [g[[s for s in range(SEEDS) if s != seed]] for g in grads]
+        assert all((g == 0).all() for g in others)
+        parameters.backward(net(x).square().mean((1, 2)))
+        torch.testing.assert_close(parameters.grad[seed], own)
+
+
+def test_unused_parameter_gets_a_zero_gradient():
+    used, unused = module(), module()
+    parameters = FlatParameters(used, unused)
+    parameters.grad.fill_(9.0)
+    parameters.backward(used(torch.ones(SEEDS, 1, 4)).sum((1, 2)))
+    half = parameters.grad.shape[1] // 2
+    assert (parameters.grad[:, :half] != 0).any()
+    assert (parameters.grad[:, half:] == 0).all()
+
+
+def test_views_stay_tied_after_loading():
+    net, parameters = (made := module()), FlatParameters(made)
+    other = MLP([4, 5, 2], "tanh", normc(1.0), normc(0.1), Streams([7, 8, 9], "initialization"))
+    net.load_state_dict(other.state_dict())
+    flat = torch.cat([p.reshape(SEEDS, -1) for p in other.parameters()], dim=1)
+    assert torch.equal(parameters.data, flat)
+    parameters.data.add_(1.0)
+    for p, q in zip(net.parameters(), other.parameters(), strict=True):
+        assert torch.equal(p, q + 1.0)
+
+
+@pytest.mark.parametrize("maximum", [0.5, 1e6])
+def test_clip_grad_norm_is_torchs_for_every_seed(maximum):
+    net = module()
+    parameters = FlatParameters(net)
+    parameters.grad.copy_(gradients(parameters)[0])
+    parameters.grad[1] *= 1e-3  # below the maximum while the others are above it
+    theirs = [nn.Parameter(row.clone()) for row in parameters.data]
+    norms = []
+    for p, row in zip(theirs, parameters.grad, strict=True):
+        p.grad = row.clone()
+        norms.append(torch.nn.utils.clip_grad_norm_([p], maximum))
+    found = parameters.clip_grad_norm(maximum)
+    torch.testing.assert_close(found, torch.stack(norms))
+    torch.testing.assert_close(parameters.grad, torch.stack([p.grad for p in theirs]))
+
+
+def test_nan_gradient_leaves_the_other_seeds_clip_alone():
+    parameters = FlatParameters(module())
+    parameters.grad.copy_(gradients(parameters)[0])
+    clean = parameters.grad.clone()
+    parameters.grad[1, 3] = float("nan")
+    parameters.clip_grad_norm(0.5)
+    expected = clean * (0.5 / clean.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(parameters.grad[[0, 2]], expected[[0, 2]])
+
+
+def test_finite_names_the_seed():
+    parameters = FlatParameters(module())
+    optimizer = Adam(parameters, **SETTINGS, epsilon_hat=True)
+    parameters.data[1, 2] = float("inf")
+    assert optimizer.finite().tolist() == [True, False, True]
+
+
+def test_adam_state_round_trip():
+    def fresh():
+        parameters = FlatParameters(module())
+        return parameters, Adam(parameters, **SETTINGS, epsilon_hat=True)
+
+    parameters, optimizer = fresh()
+    grads = gradients(parameters)
+    for grad in grads[:3]:
+        parameters.grad.copy_(grad)
+        optimizer.step(1e-2)
+    state = {name: value.clone() for name, value in optimizer.state_dict().items()}
+    data = parameters.data.clone()
+    resumed_parameters, resumed = fresh()
+    resumed_parameters.data.copy_(data)
+    resumed.load_state_dict(state)
+    for grad in grads[3:]:
+        for p, o in ((parameters, optimizer), (resumed_parameters, resumed)):
+            p.grad.copy_(grad)
+            o.step(1e-2)
+    assert torch.equal(parameters.data, resumed_parameters.data)
