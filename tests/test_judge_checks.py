@@ -163,6 +163,15 @@ def test_ordering(gap, answer):
     assert (low > 0.5, high < 0.5) == (gap > 0, gap < 0)
 
 
+def test_an_orderings_prefix_is_never_counted():
+    rule = ordering()
+    half = {"steps": 500_000}
+    seeds = [seed(1000 + k, v, **half) for k, v in enumerate(spread(1500.0, 100.0))]
+    runs = [evidence(seeds=seeds, **half), evidence(spread(1000.0, 100.0), ablation="no-clip")]
+    verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
+    assert (verdict.answer, verdict.judged, verdict.counts) == ("on track", False, False)
+
+
 def test_ordering_needs_both_arms_and_names_the_command():
     rule = ordering()
     one = [evidence(spread(1000.0, 100.0))]

@@ -127,6 +127,19 @@ def test_kinds_of_band(band, std):
         assert any("read as a standard error" in line for line in verdict.reasons)
 
 
+def test_the_usual_tolerance_asks_for_its_own_ceiling():
+    thin = published(std=300.0, band="std", seeds=5)
+    verdict = judge(claim(thin, Level(tolerance=0.6, reason="why")), evidence(spread(1720.0, 90.0)))
+    assert verdict.answer == "reproduced"
+    assert verdict.answer_at_default_tolerance == "inconclusive"
+
+
+def test_a_spread_of_a_single_published_seed_is_none_between_seeds():
+    verdict = judge(claim(published(std=20.0, band="std", seeds=1)), evidence(spread(1720.0, 90.0)))
+    assert verdict.theirs.std is None
+    assert "assumed spread" in verdict.marks
+
+
 def test_released_seeds_are_used():
     values = [1700.0, 1650.0, 1800.0, 1730.0, 1690.0, 1760.0]
     verdict = judge(claim(published(None, per_seed=values)), evidence(spread(1720.0, 90.0)))
@@ -144,7 +157,12 @@ def test_reading_error_widens_both_intervals_and_lowers_the_ceiling():
     verdict = judge(claim(read), evidence(spread(1720.0, 150.0)))
     assert verdict.interval.half_width == pytest.approx(plain.interval.half_width + 60.0)
     assert verdict.own_interval.half_width == pytest.approx(plain.own_interval.half_width + 60.0)
-    assert verdict.power_ceiling < plain.power_ceiling
+    error = 150.0 / math.sqrt(6)
+    assert verdict.power_ceiling == pytest.approx(stats.norm.cdf(340.0 / error - 1.959964))
+    read = published(std=150.0, band="std", seeds=6, how="read off the figure", reading_error=60.0)
+    verdict = judge(claim(read), evidence(spread(1720.0, 150.0)))
+    power = stats.nct.sf(stats.t.ppf(0.975, 5), 5, 340.0 / error)
+    assert verdict.power_ceiling == pytest.approx(power)
 
 
 def test_a_reading_without_its_error_and_a_recalled_figure_decide_nothing():
@@ -176,6 +194,7 @@ def test_another_tolerance_prints_the_verdict_at_the_usual_one():
     verdict = judge(absolute, evidence(spread(1700.0, 10.0)))
     assert verdict.margin == 50.0
     assert verdict.tolerance is None
+    assert not verdict.settleable
     assert verdict.answer_at_default_tolerance == "reproduced"
 
 
