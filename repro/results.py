@@ -82,13 +82,15 @@ def metric_names(experiment: Experiment) -> list[str]:
     """The metrics that the card's claims on this environment and set need, and the first one."""
     from repro.cards import load_card
     from repro.experiment import same_env
+    from repro.judge.metrics import metrics_of
 
     card = load_card(experiment.paper)
     names = {
-        claim.metric
+        name
         for claim in card.claims
         if claim.hparams == experiment.hparam_set
         and (claim.env == "several" or same_env(claim.env, experiment.env))
+        for name in metrics_of(claim)
     }
     return sorted(names | {"training-return-last-100"})
 
