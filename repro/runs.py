@@ -215,13 +215,18 @@ class RunFolder:
             },
             "machine": machine,
             "seeds": [],
-            "stacks": {},
+            "stacks": self._found(),
             "started": timestamp(),
             "finished": None,
             "seconds": 0.0,
             "sessions": [],
             "drift": [],
         }
+
+    def _found(self) -> dict[str, list[int]]:
+        """Stacks that lie in the folder although the manifest was lost, by their specs."""
+        specs = self.path.glob("stacks/*/spec.json")
+        return {p.parent.name: files.read_json(p, SCHEMA_VERSION)["seeds"] for p in specs}
 
     def settle(self, manifest: dict[str, Any], stacks: Sequence[Stack]) -> None:
         """Record the stacks to train now; ones that left no checkpoint behind are forgotten."""
@@ -234,7 +239,8 @@ class RunFolder:
         files.write_json(self.manifest_file, manifest)
         if self.stack_path("").is_dir():
             for folder in self.stack_path("").iterdir():
-                if folder.name not in manifest["stacks"]:
+                known = folder.name in manifest["stacks"]
+                if not known and not any(folder.glob("checkpoint*.pt")):
                     shutil.rmtree(folder)
 
     def close(self, manifest: dict[str, Any], session: dict[str, Any]) -> None:

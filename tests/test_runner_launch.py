@@ -119,7 +119,22 @@ def test_a_diverging_seed_is_recorded_and_the_others_go_on(command):
     assert states(run)[1] == "diverged"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_lost_manifest_loses_no_work(command, undisturbed):
+    run = command(workers=2)
+    assert run.run(TOY_TROUBLE="kill:5")[0] == 3
+    manifest = next(run.root.rglob("manifest.json"))
+    outcome = manifest.parent / "stacks/1/outcome.json"
+    written = outcome.stat().st_mtime_ns
+    manifest.unlink()
+    status, said = run.run()
+    assert status == 0, said
+    assert outcome.stat().st_mtime_ns == written
+    assert_same(trace(run.folder), undisturbed)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_interrupted_once_workers_write_a_checkpoint(command, undisturbed, number):
     run = command(seeds=[0, 1], workers=2, checkpoint_seconds=600.0)
     slow = {"TOY_PAUSE": "0.1"}
