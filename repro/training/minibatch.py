@@ -16,8 +16,8 @@ def minibatches(
     """Every sample once an epoch, `size` samples a seed at a time (the last batch may be smaller).
 
     tensors: float32, each [S, N] or [S, N, F]. Yields their slices [S, size] or [S, size, F],
-    views that the next epoch overwrites. The columns are gathered side by side, once an epoch: one indexing instead of one a minibatch
-    and tensor.
+    views that the next epoch overwrites. The columns are gathered side by side, once an epoch:
+    one indexing instead of one a minibatch and tensor.
     """
     seeds, samples = tensors[0].shape[:2]
     columns = [t.reshape(seeds, samples, -1) for t in tensors]
