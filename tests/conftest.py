@@ -1,4 +1,4 @@
-"""What every test shares: one thread, no display, no network log, reproducible examples."""
+"""What every test shares: one thread, no display, reproducible examples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("WANDB_MODE", "disabled")
 
 from hypothesis import settings  # noqa: E402 - after the threads are set
 
