@@ -1,4 +1,4 @@
-"""What the tests of evidence share: a clone of the project's data, and runs made of written logs."""
+"""What the tests of evidence share: a clone of the project, and runs made of written logs."""
 
 from __future__ import annotations
 
@@ -45,18 +45,21 @@ def use(monkeypatch: object, folder: Path) -> None:
     monkeypatch.setattr(paths, "CACHE", folder / ".cache")  # type: ignore[attr-defined]
 
 
-def repro(
-    *arguments: str, root: Path | None = None, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """`repro ARGUMENTS` as typed, in a process of its own."""
+def environment(root: Path | None = None, **more: str) -> dict[str, str]:
+    """Variables for a process of its own that works in `root`."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("REPRO_")}
     variables |= {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    if root is not None:
-        variables["REPRO_ROOT"] = str(root)
+    return variables | ({"REPRO_ROOT": str(root)} if root else {}) | more
+
+
+def repro(
+    *arguments: str, root: Path | None = None, cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """`repro ARGUMENTS` as typed, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "repro", *arguments],
         cwd=cwd or root or PROJECT,
-        env=variables | environment,
+        env=environment(root, **more),
         capture_output=True,
         text=True,
         timeout=300,
@@ -118,3 +121,13 @@ def written_run(
     }
     folder.manifest_file.write_text(json.dumps(manifest))
     return folder
+
+
+def shift_returns(folder: RunFolder, seed: int, by: float) -> None:
+    """Change a seed's log, as if the run had come out otherwise."""
+    log = folder.seeds()[seed].log
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        if line.get("kind") == "episode":
+            line["return"] += by
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -38,7 +38,9 @@ def finish(
         evidence.write_verdicts(card, evidence.verdicts_document(card, verdicts))
     mine = evidence.own_verdicts(card, experiment, verdicts)
     plot = plot_folder(folder, experiment, card, mine)
-    print()
+    kind = "evidence" if plan else "exploration"
+    count = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
+    print(text.bold(f"{experiment.title}: {count} × {experiment.steps:,} steps ({kind})"))
     print(report.table(mine) if mine else report.unjudged(card, experiment, found))
     if not args.quiet:
         central = [verdict for verdict in mine if verdict.central] or mine[:1]

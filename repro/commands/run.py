@@ -71,12 +71,6 @@ def execute(args: argparse.Namespace) -> int:
     from repro.training.environments import require_engine
 
     experiment, seeds, plan = planned(args) if args.plan else typed(args)
-    if not args.quiet:
-        kind = "evidence" if plan else "exploration"
-        print(
-            f"{experiment.title}: {len(seeds)} seeds × {experiment.steps:,} steps ({kind})",
-            flush=True,
-        )
     if experiment.env.endswith("-v4"):
         require_engine(args.accept_engine)
         if args.accept_engine:
