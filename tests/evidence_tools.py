@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -11,8 +13,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import pytest
 
 from repro import paths
 from repro.experiment import Experiment
@@ -37,12 +41,34 @@ def commit(folder: Path, message: str) -> None:
     subprocess.run([*GIT, "commit", "-q", "-m", message], cwd=folder, check=True)
 
 
-def use(monkeypatch: object, folder: Path) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let this process's Repro work in `folder`."""
     for name in ("PAPERS", "HPARAMS", "IMPLEMENTATIONS", "RESULTS", "RUNS"):
-        monkeypatch.setattr(paths, name, folder / name.lower())  # type: ignore[attr-defined]
-    monkeypatch.setattr(paths, "ROOT", folder)  # type: ignore[attr-defined]
-    monkeypatch.setattr(paths, "CACHE", folder / ".cache")  # type: ignore[attr-defined]
+        monkeypatch.setattr(paths, name, folder / name.lower())
+    monkeypatch.setattr(paths, "ROOT", folder)
+    monkeypatch.setattr(paths, "CACHE", folder / ".cache")
+
+
+class Answer(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def main(*arguments: str, root: Path) -> Answer:
+    """`repro ARGUMENTS` in this process, working in `root`: spares importing torch again."""
+    from repro.cli import main as run
+
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, root)
+        patch.setenv("REPRO_ROOT", str(root))  # for the workers
+        patch.chdir(root)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = run(list(arguments))
+    return Answer(status, out.getvalue(), err.getvalue())
 
 
 def environment(root: Path | None = None, **more: str) -> dict[str, str]:

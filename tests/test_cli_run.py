@@ -11,7 +11,7 @@ import time
 import evidence_tools as tools
 import pytest
 
-TINY = ("run", "ppo-2017", "--env", "CartPole", "--steps", "512")
+TINY = ("run", "ppo-2017", "--env", "CartPole", "--steps", "512", "--workers", "1")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_run_ends_with_what_came_out_the_plot_and_what_to_do_next(clone, explo
 def test_the_same_command_judges_again_without_training(clone, explored):
     folder = run_folder(clone)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("seed-*.jsonl")}
-    again = tools.repro(*TINY, "--seeds", "2", "--set", "gamma=0.9", root=clone)
+    again = tools.main(*TINY, "--seeds", "2", "--set", "gamma=0.9", root=clone)
     assert again.stdout == explored.stdout
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("seed-*.jsonl")} == before
 
@@ -53,7 +53,7 @@ def test_the_same_command_judges_again_without_training(clone, explored):
 def test_more_seeds_keep_the_ones_that_are_done(clone, explored):
     folder = run_folder(clone)
     before = {p: p.read_bytes() for p in folder.rglob("seed-*.jsonl")}
-    more = tools.repro(*TINY, "--seeds", "0-2", "--set", "gamma=0.9", root=clone)
+    more = tools.main(*TINY, "--seeds", "0-2", "--set", "gamma=0.9", root=clone)
     assert more.returncode == 0
     assert "3 seeds" in more.stdout
     assert all(path.read_bytes() == content for path, content in before.items())
@@ -61,26 +61,26 @@ def test_more_seeds_keep_the_ones_that_are_done(clone, explored):
 
 def test_strict_is_1_where_nothing_is_reproduced(clone, explored):
     arguments = (*TINY, "--seeds", "2", "--set", "gamma=0.9", "--strict")
-    assert tools.repro(*arguments, root=clone).returncode == 1
+    assert tools.main(*arguments, root=clone).returncode == 1
 
 
 def test_quiet_leaves_the_results_alone(clone, explored):
     arguments = (*TINY, "--seeds", "2", "--set", "gamma=0.9", "--quiet")
-    done = tools.repro(*arguments, root=clone)
+    done = tools.main(*arguments, root=clone)
     assert done.stderr == ""
     assert "next" not in done.stdout
     assert "results  runs/" in done.stdout
 
 
 def test_plot_draws_a_run_of_ones_own(clone, explored):
-    done = tools.repro("plot", str(run_folder(clone)), "--out", "mine.png", root=clone)
+    done = tools.main("plot", str(run_folder(clone)), "--out", "mine.png", root=clone)
     assert (done.returncode, done.stdout) == (0, "mine.png\n")
     assert (clone / "mine.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path):
     root = tools.make_clone(tmp_path)
-    arguments = ("run", "ppo-2017", "--env", "CartPole", "--steps", "20000", "--seeds", "1")
+    arguments = ("run", "ppo-2017", "--env", "CartPole", "--steps", "8192", "--seeds", "1")
     process = subprocess.Popen(
         [sys.executable, "-m", "repro", *arguments],
         cwd=root,
@@ -96,24 +96,24 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "run the same command again" in out
-    done = tools.repro(*arguments, root=root)
+    done = tools.main(*arguments, root=root)
     assert done.returncode == 0, done.stderr
-    assert "1 seed × 20,000 steps" in done.stdout
+    assert "1 seed × 8,192 steps" in done.stdout
 
 
 def test_evidence_from_plan_to_verify(tmp_path):
     root = tools.make_clone(tmp_path)
     options = ("--env", "CartPole", "--steps", "512", "--seeds", "3")
-    planned = tools.repro("plan", "ppo-2017", *options, root=root)
+    planned = tools.main("plan", "ppo-2017", *options, root=root)
     assert planned.returncode == 0, planned.stderr
     file = "results/ppo-2017/CartPole-v1/classic/plan.json"
     assert file in planned.stdout
-    early = tools.repro("run", "--plan", file, root=root)
+    early = tools.main("run", "--plan", file, "--workers", "1", root=root)
     assert early.returncode == 2
     assert "is not committed" in early.stderr
     assert not (root / "runs").exists()
     tools.commit(root, "plan")
-    done = tools.repro("run", "--plan", file, root=root)
+    done = tools.main("run", "--plan", file, "--workers", "1", root=root)
     assert done.returncode == 0, done.stderr
     assert "3 seeds × 512 steps (evidence)" in done.stdout
     folder = (root / file).parent
@@ -126,24 +126,24 @@ def test_evidence_from_plan_to_verify(tmp_path):
     assert str(root) not in "".join(p.read_text() for p in folder.glob("*.json*"))
 
     # Until it is committed, verify does not count it; afterwards it does.
-    uncommitted = json.loads(tools.repro("verify", "--json", root=root).stdout)[0]
+    uncommitted = json.loads(tools.main("verify", "--json", root=root).stdout)[0]
     assert uncommitted["totals"]["not_tested"] == len(uncommitted["verdicts"])
     tools.commit(root, "evidence")
-    first = tools.repro("verify", "ppo-2017", root=root)
+    first = tools.main("verify", "ppo-2017", root=root)
     assert first.returncode == 0, first.stderr
     assert "as stored in verdicts.json" in first.stdout
     stored = (root / "results/ppo-2017/verdicts.json").read_bytes()
     (root / "results/ppo-2017/verdicts.json").unlink()
-    assert "verdicts.json is new" in tools.repro("verify", root=root).stdout
+    assert "verdicts.json is new" in tools.main("verify", root=root).stdout
     assert (root / "results/ppo-2017/verdicts.json").read_bytes() == stored
 
     # In a fresh clone, without runs/, the same command judges what is stored.
     fresh = tmp_path / "fresh"
     subprocess.run(["git", "clone", "-q", str(root), str(fresh)], check=True)
-    again = tools.repro("run", "--plan", file, root=fresh)
+    again = tools.main("run", "--plan", file, root=fresh)
     assert again.returncode == 0, again.stderr
     assert not (fresh / "runs").exists()
 
-    refused = tools.repro("plan", "ppo-2017", *options, root=root)
+    refused = tools.main("plan", "ppo-2017", *options, root=root)
     assert refused.returncode == 2
     assert "--because" in refused.stderr

@@ -48,6 +48,8 @@ def finish(
         print(f"\n{words}" if words else "")
         for line in _untested(card, experiment, verdicts):
             print(text.dim(line))
+        if line := _spark(found):
+            print(f"curve    {line}")
     print(f"plot     {shown(plot)}")
     print(f"results  {shown(folder)}")
     if not args.quiet:
@@ -70,6 +72,18 @@ def _with_others(found: Evidence, card: Card, plan: Plan | None) -> list[Evidenc
             except ReproError as error:  # another run of the paper is being written just now
                 print(text.dim(f"left out: {error}"))
     return [found, *others]
+
+
+def _spark(found: Evidence) -> str:
+    """The mean learning curve in one line: `▁▂▄▆█ −284 → 1,680`."""
+    from repro.plotting import mean_band
+
+    means = mean_band({seed.seed: seed.curve for seed in found.seeds}).mean
+    if len(means) < 2:
+        return ""
+    every = max(1, len(means) // 40)
+    line = text.sparkline(means[::every])
+    return f"{line}  {text.number(means[0])} → {text.number(means[-1])}"
 
 
 def _untested(card: Card, experiment: Experiment, verdicts: Sequence[Verdict]) -> list[str]:
