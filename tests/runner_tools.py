@@ -92,7 +92,7 @@ class Command:
     def run(self, fault: str | None = None, **variables: str) -> tuple[int, str]:
         """Exit status and what was said, of a run to its end."""
         with self.started(fault, **variables) as process:
-            output, said = process.communicate(timeout=120)
+            output, said = process.communicate(timeout=300)
         self.folder = Path(output.strip() or self.root)
         return process.returncode, said
 
