@@ -1,7 +1,7 @@
-"""High-Dimensional Continuous Control Using Generalized Advantage Estimation (Schulman et al. 2015).
+"""High-Dimensional Continuous Control Using Generalized Advantage Estimation.
 
-arXiv:1506.02438. Card: papers/gae-2015.yaml. The trap: an episode that a time limit cut off has
-not terminated; the estimate stops there, yet its last state still has a value.
+Schulman et al. 2015, arXiv:1506.02438. Card: papers/gae-2015.yaml. The trap: an episode that a
+time limit cut off has not terminated; the estimate stops there, yet its last state has a value.
 """
 
 from __future__ import annotations

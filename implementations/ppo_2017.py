@@ -33,10 +33,10 @@ from repro.training.hparams import Choice
 from repro.training.hparams import HParams as Strict
 from repro.training.minibatch import minibatches
 from repro.training.optim import FlatParameters
+from repro.training.policies import GaussianPolicy
 from repro.training.rollout import Collector, Rollout
 from repro.training.run import Run
 from repro.training.schedules import Constant, Linear, Schedule
-
 
 CLIP_FRACTION_AT = 0.2  # logged for every surrogate, so that runs compare
 
@@ -124,7 +124,7 @@ def explained_variance(value: Tensor, target: Tensor) -> Tensor:
 
 
 def adapted_beta(beta: Tensor, kl: Tensor, target: float) -> Tensor:
-    """β [S] after an iteration: halved where the policy moved little, doubled where it moved far."""
+    """β [S] after an iteration: halved where the policy moved little, doubled if it moved far."""
     return torch.where(kl < target / 1.5, beta / 2, torch.where(kl > target * 1.5, beta * 2, beta))
 
 
@@ -150,6 +150,11 @@ def advantages(
     )
 
 
+def clip_range(run: Run[HParams], choice: object) -> Tensor | None:
+    """ε of this iteration, [S], where clipping was chosen."""
+    return run.scheduled(choice.range) if isinstance(choice, Clip) else None
+
+
 def train(run: Run[HParams]) -> None:
     """Algorithm 1: N actors act for T steps, then K epochs of minibatch ascent on the surrogate."""
     hp, envs = run.hparams, run.make_envs(per_seed=run.hparams.num_actors)
@@ -170,19 +175,17 @@ def train(run: Run[HParams]) -> None:
     )  # fmt: skip
 
     for _ in run.iterations():  # ppo-2017 alg.1
-        epsilon = run.scheduled(hp.surrogate.range) if isinstance(hp.surrogate, Clip) else None
-        value_range = run.scheduled(hp.value_clip.range) if isinstance(hp.value_clip, Clip) else None
+        epsilon, value_epsilon = clip_range(run, hp.surrogate), clip_range(run, hp.value_clip)
         step_size = (
             kl_step_size if isinstance(hp.step_size, KLTarget) else run.scheduled(hp.step_size)
         )
-        if isinstance(hp.log_std, AnnealedStd):
+        if isinstance(hp.log_std, AnnealedStd) and isinstance(model.policy, GaussianPolicy):
             model.policy.set_log_std(run.scheduled(hp.log_std.schedule))
 
         rollout = collector.collect(model)
-        value, advantage = advantages(model, rollout, hp)
-        observation = run.batch(collector.refreshed(rollout))
-        action, old_value = run.batch(rollout.action), run.batch(value)
-        advantage = run.batch(advantage)
+        values, estimates = advantages(model, rollout, hp)
+        observation, action = run.batch(collector.refreshed(rollout)), run.batch(rollout.action)
+        old_value, advantage = run.batch(values), run.batch(estimates)
         target = advantage + old_value
         if hp.advantage_normalization.over == "batch":
             advantage = standardized(advantage, hp.advantage_normalization.epsilon)
@@ -206,7 +209,7 @@ def train(run: Run[HParams]) -> None:
                 objective = penalized_surrogate(ratio, adv, kl, beta)  # ppo-2017 eq.8
             else:
                 objective = (ratio * adv).mean(1)  # ppo-2017 eq.6
-            error = value_error(v, tgt, v_old, value_range)
+            error = value_error(v, tgt, v_old, value_epsilon)
             loss = hp.value_coefficient * error - objective  # ppo-2017 eq.9
             if hp.entropy_coefficient:
                 loss = loss - hp.entropy_coefficient * new.entropy().mean(1)

@@ -45,7 +45,7 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
 
     A file that is truncated, altered or not ours is passed over for the one before it.
     """
-    warnings = []
+    warnings: list[str] = []
     for name in (NAME, PREVIOUS):
         path = folder / name
         if not path.exists():

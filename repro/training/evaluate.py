@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from repro.training.environments import Environments
 
-Act = Callable[[NDArray[Any]], NDArray[Any]]  # observations [S, B, *shape] -> actions [S, B, *]
+# observations [S, E, *shape], bool [S, E]: an episode begins here -> actions [S, E, *]
+Act = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,14 +32,16 @@ def play(
     """Returns and lengths [S, E] of one whole episode in each environment, from a fresh reset.
 
     active: bool [S], the seeds to evaluate; the others (diverged: their actions may be NaN) get
-    zeros. A seed rests once its episodes are over, so its generators never see the other seeds.
+    zeros. An environment rests once its episode is over, so generators never see other seeds.
     """
-    observation = envs.reset()
+    observation = envs.reset(active)
     shape = observation.shape[:2]
     returns, lengths = np.zeros(shape), np.zeros(shape, dtype=np.int64)
     playing = np.repeat(active[:, None], shape[1], axis=1)
+    begins = playing.copy()
     while playing.any():
-        step = envs.step(act(observation), playing.any(axis=1))
+        step = envs.step(act(observation, begins), playing)
+        begins[:] = False
         ended = playing & (step.terminated | step.truncated)
         returns[ended] = step.episode_return[ended]
         lengths[ended] = step.episode_length[ended]

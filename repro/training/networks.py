@@ -7,6 +7,7 @@ parameters and inputs alone, and a NaN stays in its seed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ class MLP(nn.Module):
         streams: Streams,
     ):
         super().__init__()
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(itertools.pairwise(sizes))
         initializers = [hidden] * (len(pairs) - 1) + [output]
         self.layers = nn.ModuleList(
             Linear(i, o, init, streams) for (i, o), init in zip(pairs, initializers, strict=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class FlatParameters:
-    """The parameters of some modules as views of one tensor `data` [S, P]; `grad` is laid out alike."""
+    """The parameters of some modules as views of one tensor `data` [S, P]; `grad` likewise."""
 
     def __init__(self, *modules: nn.Module):
         self.parameters = [p for module in modules for p in module.parameters()]
@@ -30,17 +30,46 @@ class FlatParameters:
 
         Seeds share no parameter, so the sum's gradient is each seed's own.
         """
+        torch.cat(self._rows(loss), dim=1, out=self.grad)
+
+    def gradient(self, loss: Tensor, create_graph: bool = False) -> Tensor:
+        """The gradient of `loss` [S], laid out like `data`, [S, P]; `grad` stays as it is.
+
+        create_graph: it can be differentiated again (Hessian-vector products); the graph of
+        `loss` is then kept.
+        """
+        return torch.cat(self._rows(loss, create_graph), dim=1)
+
+    def _rows(self, loss: Tensor, create_graph: bool = False) -> list[Tensor]:
         grads = torch.autograd.grad(
-            loss.sum(), self.parameters, allow_unused=True, materialize_grads=True
+            loss.sum(),
+            self.parameters,
+            create_graph=create_graph,
+            allow_unused=True,
+            materialize_grads=True,
         )
-        torch.cat([g.reshape(len(self.data), -1) for g in grads], dim=1, out=self.grad)
+        return [g.reshape(len(self.data), -1) for g in grads]
+
+    def named(self, module: nn.Module, flat: Tensor) -> dict[str, Tensor]:
+        """`flat` [R, P] as the parameters of `module`, for torch.func.functional_call.
+
+        Differentiable; R may differ from S (an adapted copy a task, say). Parameters of `module`
+        that are not among these are left out.
+        """
+        names = {id(p): name for name, p in module.named_parameters()}
+        sizes = [p[0].numel() for p in self.parameters]
+        return {
+            names[id(p)]: part.reshape(len(flat), *p.shape[1:])
+            for p, part in zip(self.parameters, flat.split(sizes, dim=1), strict=True)
+            if id(p) in names
+        }
 
     def grad_norm(self) -> Tensor:
         """Euclidean norm of each seed's gradient, [S]."""
         return torch.linalg.vector_norm(self.grad, dim=1)
 
     def clip_grad_norm(self, maximum: float) -> Tensor:
-        """Scale each seed's gradient to norm `maximum` where it is larger; the norms before, [S]."""
+        """Scale each seed's gradient to norm `maximum` where it is larger; norms before, [S]."""
         norm = self.grad_norm()
         # max/‖g‖ where the norm is above the maximum, else 1 (tf.clip_by_global_norm's form).
         self.grad.mul_((maximum / norm.clamp(min=maximum)).unsqueeze(1))

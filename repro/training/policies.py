@@ -53,8 +53,9 @@ class Gaussian:
         """Differential entropy in nats, [S, 1] or [S, B] as log_std is."""
         return self.log_std.sum(-1) + 0.5 * (LOG_2PI + 1) * self.mean.shape[-1]
 
-    def kl(self, other: Gaussian) -> Tensor:
-        """KL(self ‖ other) in nats, [S, B]."""
+    def kl(self, other: Distribution) -> Tensor:
+        """KL(self ‖ other) in nats, [S, B]; other is a Gaussian too."""
+        assert isinstance(other, Gaussian)
         ratio = ((self.log_std - other.log_std) * 2).exp()
         shift = ((self.mean - other.mean) * (-other.log_std).exp()).square()
         return (0.5 * (ratio + shift - 1) + other.log_std - self.log_std).sum(-1)
@@ -99,8 +100,9 @@ class Categorical:
         """Entropy in nats, [S, B]."""
         return -(self.log_probs.exp() * self.log_probs).sum(-1)
 
-    def kl(self, other: Categorical) -> Tensor:
-        """KL(self ‖ other) in nats, [S, B]."""
+    def kl(self, other: Distribution) -> Tensor:
+        """KL(self ‖ other) in nats, [S, B]; other is a Categorical too."""
+        assert isinstance(other, Categorical)
         return (self.log_probs.exp() * (self.log_probs - other.log_probs)).sum(-1)
 
 

@@ -8,11 +8,14 @@ another device a seed is another seed.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Mask = NDArray[np.bool_] | None
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -30,30 +33,38 @@ class Streams:
             torch.Generator(self.device).manual_seed(derived_seed(seed, purpose)) for seed in seeds
         ]
 
-    def normal(self, *shape: int) -> Tensor:
+    # `active` (bool [S], None for all): a seed that rests draws nothing and gets zeros, so that it
+    # later draws what it would have drawn alone.
+
+    def normal(self, *shape: int, active: Mask = None) -> Tensor:
         """Standard normal draws, float32 [S, *shape]."""
-        return self._stack(torch.randn, shape)
+        return self._draw(lambda g, row: row.normal_(generator=g), shape, active)
 
-    def uniform(self, *shape: int) -> Tensor:
+    def uniform(self, *shape: int, active: Mask = None) -> Tensor:
         """Uniform draws in [0, 1), float32 [S, *shape]."""
-        return self._stack(torch.rand, shape)
+        return self._draw(lambda g, row: row.uniform_(generator=g), shape, active)
 
-    def permutation(self, n: int) -> Tensor:
+    def permutation(self, n: int, active: Mask = None) -> Tensor:
         """One random order of range(n) a seed, int64 [S, n]."""
-        return torch.stack(
-            [torch.randperm(n, generator=g, device=self.device) for g in self.generators]
+        return self._draw(
+            lambda g, row: torch.randperm(n, generator=g, out=row), (n,), active, torch.int64
         )
 
-    def integers(self, high: int, *shape: int) -> Tensor:
+    def integers(self, high: int, *shape: int, active: Mask = None) -> Tensor:
         """Uniform integers in [0, high), int64 [S, *shape]."""
-        return torch.stack(
-            [torch.randint(high, shape, generator=g, device=self.device) for g in self.generators]
-        )
+        return self._draw(lambda g, row: row.random_(high, generator=g), shape, active, torch.int64)
 
-    def _stack(self, draw, shape: tuple[int, ...]) -> Tensor:
-        out = torch.empty((len(self.generators), *shape), device=self.device)
-        for row, generator in zip(out, self.generators, strict=True):
-            draw(shape, generator=generator, out=row)
+    def _draw(
+        self,
+        fill: Callable[[torch.Generator, Tensor], object],
+        shape: tuple[int, ...],
+        active: Mask,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        out = torch.zeros((len(self.generators), *shape), dtype=dtype, device=self.device)
+        for i, (row, generator) in enumerate(zip(out, self.generators, strict=True)):
+            if active is None or active[i]:
+                fill(generator, row)
         return out
 
     def state_dict(self) -> dict[str, list[Tensor]]:

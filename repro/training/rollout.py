@@ -123,9 +123,13 @@ class Collector:
                 self._seen = self._see(step.observation)
         seen[T] = self._seen
         indices = np.array(cut_at, dtype=np.int64).reshape(-1, 3)
-        arrays = (observation, seen, actions, reward, terminated, truncated)
         return Rollout(
-            *(np.moveaxis(array, 0, 2) for array in arrays),
+            observation=np.moveaxis(observation, 0, 2),
+            seen=np.moveaxis(seen, 0, 2),
+            action=np.moveaxis(actions, 0, 2),
+            reward=np.moveaxis(reward, 0, 2),
+            terminated=np.moveaxis(terminated, 0, 2),
+            truncated=np.moveaxis(truncated, 0, 2),
             cut=np.array(cut, dtype=np.float32).reshape(-1, *shape),
             cut_at=(indices[:, 0], indices[:, 1], indices[:, 2]),
             device=self.run.device,
@@ -144,20 +148,22 @@ class Collector:
         self._seen = self._normalized(self.envs.observation)
         return self.observations(flat).reshape(rollout.observation.shape)
 
-    def actor(self, actor: Actor, noise: Streams | None = None) -> Act:
-        """The policy for evaluation: raw observations [S, B, *shape] -> actions [S, B, ...].
+    def actor(self, actor: Actor) -> Act:
+        """The policy for evaluation: raw observations [S, E, *shape] -> actions [S, E, ...].
 
-        Deterministic (the mode) without noise. The normaliser is frozen.
+        The mode of the distribution, or a sample, as the protocol says. The normaliser is frozen.
         """
+        deterministic = self.run.evaluation is None or self.run.evaluation.deterministic
 
-        def act(observation: NDArray[np.float64]) -> NDArray[Any]:
+        def act(observation: NDArray[Any], begins: NDArray[np.bool_]) -> NDArray[Any]:
+            del begins  # the policy has no memory
             seen = torch.from_numpy(self._normalized(observation).astype(np.float32))
             with torch.inference_mode():
                 chosen = actor.act(seen.to(self.run.device))
-                if noise is None:
+                if deterministic:
                     return self._bounded(chosen.mode().cpu().numpy())
-                draws = actor.noise(noise, observation.shape[1])
-                return self._bounded(chosen.sample(draws).cpu().numpy())
+                noise = actor.noise(self.run.rng("evaluation"), observation.shape[1])
+                return self._bounded(chosen.sample(noise).cpu().numpy())
 
         return act
 

@@ -60,21 +60,24 @@ class TrainingEnvironments:
         self._run, self._envs = run, envs
         self.num_seeds, self.per_seed = envs.num_seeds, envs.per_seed
         self.observation_shape, self.action_space = envs.observation_shape, envs.action_space
-        self.steps = np.zeros(envs.num_seeds, dtype=np.int64)
-        self.observation: NDArray[np.float64] = envs.reset()
+        self.observation: NDArray[Any] = envs.reset()
 
-    def step(self, actions: NDArray[Any]) -> Step:
+    def step(self, actions: NDArray[Any], active: NDArray[np.bool_] | None = None) -> Step:
         """Step every environment of the active seeds; `observation` is then the next one.
 
-        A seed whose action is not finite has diverged; the others go on.
+        active: bool [S] or [S, E], of those the ones to step; the others stay as they are and do
+        not count. A seed whose action is not finite has diverged; the others go on.
         """
         try:
-            step = self._envs.step(actions, self._active)
+            step = self._envs.step(actions, self._stepped(active))
         except NonFiniteAction as error:  # nothing was stepped yet
             self._run.diverged(np.isin(self._run.seeds, error.seeds), "action is not finite")
-            step = self._envs.step(actions, self._active)
-        active = self._active
-        self.steps += self.per_seed if active is None else self.per_seed * active
+            step = self._envs.step(actions, self._stepped(active))
+        stepped = self._stepped(active)
+        if stepped is None or stepped.ndim == 1:
+            self._run.count(self.per_seed if stepped is None else self.per_seed * stepped)
+        else:
+            self._run.count(stepped.sum(axis=1))
         self.observation = step.observation
         done = step.terminated | step.truncated
         if done.any():
@@ -84,21 +87,35 @@ class TrainingEnvironments:
                 )
         return step
 
-    @property
-    def _active(self) -> NDArray[np.bool_] | None:
-        return None if self._run.all_active else self._run.active
+    def reset(self, which: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Fresh episodes everywhere or in `which` (bool [S] or [S, E]); observations [S, E, ...].
+
+        An episode given up is not logged.
+        """
+        self.observation = self._envs.reset(which)
+        return self.observation
+
+    def _stepped(self, active: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        if self._run.all_active:
+            return active
+        run = self._run.active
+        return run if active is None else active & (run if active.ndim == 1 else run[:, None])
 
     def state_dict(self) -> dict[str, Any]:
-        return {"envs": self._envs.state_dict(), "steps": torch.from_numpy(self.steps.copy())}
+        return self._envs.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._envs.load_state_dict(state["envs"])
-        self.steps = state["steps"].numpy().copy()
+        self._envs.load_state_dict(state)
         self.observation = self._envs.observation
 
 
 class Run(Generic[H]):
-    """One stack's training. See the module's docstring; `active` is bool [S]."""
+    """One stack's training. See the module's docstring.
+
+    steps_done: environment steps done, int64 [S]. active: bool [S], the seeds that still train:
+    neither diverged nor done with their steps; it changes between iterations, and for a seed
+    that diverges at once. all_active: whether that is all of them.
+    """
 
     def __init__(
         self,
@@ -118,12 +135,14 @@ class Run(Generic[H]):
         self.stop = threading.Event()
         self.active = np.ones(len(self.seeds), dtype=bool)
         self.all_active = True
+        self.steps_done = np.zeros(len(self.seeds), dtype=np.int64)
         self._diagnosis: list[str | None] = [None] * len(self.seeds)
         self._streams: dict[str, Streams] = {}
         self._kept: dict[str, Any] = {}
-        self._envs: TrainingEnvironments | None = None
+        self._envs: dict[str, TrainingEnvironments] = {}
         self._evaluation_envs: Environments | None = None
-        self._evaluations = self._iteration = self._checkpoints = 0
+        self._evaluations = np.zeros(len(self.seeds), dtype=np.int64)
+        self._iteration = self._checkpoints = 0
         self._recent: list[deque[float]] = [deque(maxlen=RECENT_EPISODES) for _ in self.seeds]
         self._logs = [SeedLog(folder, seed) for seed in self.seeds]
         self._seconds = {"training": 0.0, "evaluation": 0.0, "checkpoints": 0.0}
@@ -133,10 +152,19 @@ class Run(Generic[H]):
 
     # What an implementation calls
 
-    def make_envs(self, per_seed: int) -> TrainingEnvironments:
-        """The training environments: observations [S, per_seed, *shape]."""
-        self._envs = TrainingEnvironments(self, make(self.env, self.seeds, per_seed, "train"))
-        return self._envs
+    def make_envs(self, per_seed: int, purpose: str = "train") -> TrainingEnvironments:
+        """Environments to train in, kept over interruptions: observations [S, per_seed, *shape].
+
+        Another purpose means other generators; each is asked for once.
+        """
+        assert purpose not in self._envs, f"environments for {purpose} were made already"
+        envs = TrainingEnvironments(self, make(self.env, self.seeds, per_seed, purpose))
+        self._envs[purpose] = envs
+        return envs
+
+    def count(self, steps: int | NDArray[np.int64]) -> None:
+        """Count environment steps, a number or int64 [S]; `TrainingEnvironments` does so itself."""
+        self.steps_done += steps
 
     def rng(self, purpose: str) -> Streams:
         """The generators of one purpose, one a seed; kept over interruptions."""
@@ -149,6 +177,8 @@ class Run(Generic[H]):
 
         objects: anything with state_dict / load_state_dict, or tensors (loaded in place).
         """
+        for name, kept in objects.items():
+            assert isinstance(kept, Tensor) or hasattr(kept, "state_dict"), f"cannot keep {name}"
         self._kept = objects
         self.folder.mkdir(parents=True, exist_ok=True)
         state, warning = checkpoint.load(self.folder)
@@ -160,16 +190,10 @@ class Run(Generic[H]):
         else:
             self._restore(state)
 
-    @property
-    def steps_done(self) -> NDArray[np.int64]:
-        """Environment steps done, int64 [S]."""
-        assert self._envs is not None, "make_envs comes first"
-        return self._envs.steps
-
     def iterations(self) -> Iterator[int]:
         """Count iterations until every seed has done its steps (or diverged)."""
         self._begun = (time.monotonic(), int(self.steps_done.sum()))
-        while (self.active & (self.steps_done < self.steps)).any():
+        while self.active.any():
             yield self._iteration
             self._iteration += 1
             self._between_iterations()
@@ -195,17 +219,22 @@ class Run(Generic[H]):
         contiguous = np.ascontiguousarray(array, dtype=np.float32)
         return torch.from_numpy(contiguous).to(self.device).flatten(1, 2)
 
-    def log(self, **values: Tensor) -> None:
-        """Log one value a seed, each [S], at the seed's current step."""
+    def log(self, where: NDArray[np.bool_] | None = None, /, **values: Tensor) -> None:
+        """Log one value a seed, each [S], at the seed's current step.
+
+        where: bool [S], the seeds that have something to log. A value that is not finite marks
+        its seed as diverged.
+        """
+        logged = self.active if where is None else self.active & where
         columns = {name: value.detach().cpu().tolist() for name, value in values.items()}
         for i, (log, step) in enumerate(zip(self._logs, self.steps_done.tolist(), strict=True)):
-            if self.active[i]:
+            if logged[i]:
                 log.write({"kind": "train", "step": step} | {n: c[i] for n, c in columns.items()})
         for name, column in columns.items():
-            self.diverged(~np.isfinite(column), f"{name} is not finite")
+            self.diverged(logged & ~np.isfinite(column), f"{name} is not finite")
 
     def diverged(self, which: NDArray[np.bool_], diagnosis: str) -> None:
-        """Mark seeds (bool [S]) as diverged: they stop here, the others go on."""
+        """Mark active seeds (bool [S]) as diverged: they stop here, the others go on."""
         for i in np.flatnonzero(which & self.active):
             self._diagnosis[i] = f"{diagnosis} at step {self.steps_done[i]}"
             self.active[i] = False
@@ -215,16 +244,19 @@ class Run(Generic[H]):
         self.all_active = bool(self.active.all())
 
     def evaluate(self, act: evaluate.Act) -> None:
-        """Evaluate where the protocol says an evaluation is due; act must change nothing."""
+        """Evaluate the seeds for which the protocol says so; act must change nothing."""
         protocol = self.evaluation
-        if protocol is None or self.steps_done.max() < self._evaluations * protocol.period:
+        if protocol is None:
+            return
+        due = self.active & (self.steps_done >= self._evaluations * protocol.period)
+        if not due.any():
             return
         began = time.monotonic()
         if self._evaluation_envs is None:
             self._evaluation_envs = make(self.env, self.seeds, protocol.episodes, "evaluation")
-        returns, lengths = evaluate.play(self._evaluation_envs, act, self.active)
+        returns, lengths = evaluate.play(self._evaluation_envs, act, due)
         for i, log in enumerate(self._logs):
-            if self.active[i]:
+            if due[i]:
                 log.write(
                     {
                         "kind": "evaluation",
@@ -233,7 +265,7 @@ class Run(Generic[H]):
                         "lengths": lengths[i].tolist(),
                     }
                 )
-        self._evaluations = int(self.steps_done.max()) // protocol.period + 1
+        self._evaluations[due] = self.steps_done[due] // protocol.period + 1
         self._seconds["evaluation"] += time.monotonic() - began
         self._clock += time.monotonic() - began
 
@@ -254,6 +286,8 @@ class Run(Generic[H]):
         for kept in self._kept.values():
             if hasattr(kept, "finite"):
                 self.diverged(~kept.finite().cpu().numpy(), "parameters are not finite")
+        self.active &= self.steps_done < self.steps
+        self.all_active = bool(self.active.all())
         now = time.monotonic()
         if self.stop.is_set():
             self._checkpoint()
@@ -278,10 +312,11 @@ class Run(Generic[H]):
         self._tick(began)
         state = {
             "kept": {name: _state(kept) for name, kept in self._kept.items()},
-            "envs": self._envs.state_dict() if self._envs else {},
+            "envs": {purpose: envs.state_dict() for purpose, envs in self._envs.items()},
+            "steps_done": self.steps_done.tolist(),
             "streams": {purpose: s.state_dict() for purpose, s in self._streams.items()},
             "evaluation_envs": self._evaluation_envs.state_dict() if self._evaluation_envs else {},
-            "evaluations": self._evaluations,
+            "evaluations": self._evaluations.tolist(),
             "iteration": self._iteration,
             "checkpoints": self._checkpoints,
             "active": self.active.tolist(),
@@ -298,8 +333,9 @@ class Run(Generic[H]):
     def _restore(self, state: dict[str, Any]) -> None:
         for name, kept in self._kept.items():
             _restore(kept, state["kept"][name])
-        assert self._envs is not None
-        self._envs.load_state_dict(state["envs"])
+        for purpose, envs in self._envs.items():
+            envs.load_state_dict(state["envs"][purpose])
+        self.steps_done[:] = state["steps_done"]
         for purpose, streams in state["streams"].items():
             self.rng(purpose).load_state_dict(streams)
         if state["evaluation_envs"]:
@@ -308,7 +344,8 @@ class Run(Generic[H]):
                 self.env, self.seeds, self.evaluation.episodes, "evaluation"
             )
             self._evaluation_envs.load_state_dict(state["evaluation_envs"])
-        self._evaluations, self._iteration = state["evaluations"], state["iteration"]
+        self._evaluations[:] = state["evaluations"]
+        self._iteration = state["iteration"]
         self._checkpoints = state["checkpoints"]
         self.active[:] = state["active"]
         self.all_active = bool(self.active.all())
@@ -328,7 +365,7 @@ class Run(Generic[H]):
             "schema_version": 1,
             "seeds": {
                 str(seed): {
-                    "status": "finished" if self.active[i] else "diverged",
+                    "status": "finished" if self._diagnosis[i] is None else "diverged",
                     "steps": int(self.steps_done[i]),
                     "diagnosis": self._diagnosis[i],
                 }

@@ -104,17 +104,20 @@ class Environments:
         """Where every environment stands: [S, E, *shape], that of the latest reset or step."""
         return self._step.observation
 
-    def reset(self) -> F64:
-        """Start a new episode everywhere; returns observations [S, E, *shape].
+    def reset(self, which: Any = None) -> F64:
+        """Start a new episode everywhere, or in `which` alone; returns observations [S, E, *shape].
 
-        The first call seeds each environment's generator, later ones go on with it.
+        which: bool [S] or [S, E]. An environment's first reset seeds its generator, later ones
+        go on with it.
         """
-        self._stepper.reset(range(self._number), self._first_seeds)
-        self._first_seeds = [None] * self._number
-        self._return.fill(0.0)
-        self._length.fill(0)
-        self._ended.fill(False)
-        self._any_ended = False
+        rows = np.arange(self._number) if which is None else np.flatnonzero(self._rows(which))
+        self._stepper.reset(rows.tolist(), [self._first_seeds[row] for row in rows])
+        for row in rows:
+            self._first_seeds[row] = None
+        self._return[rows] = 0.0
+        self._length[rows] = 0
+        self._ended[rows] = False
+        self._any_ended = bool(self._ended.any())
         return self._step.observation
 
     def step(self, actions: Any, active: Any = None) -> Step:
@@ -122,7 +125,7 @@ class Environments:
 
         actions: [S, E, *action shape]; taken as float32, the type of Gymnasium's action spaces,
             and not clipped (that is the policy's part); integers for `Discrete`
-        active: [S] bool, or None for all. A seed that is not active stays as it is: its
+        active: bool [S] or [S, E], or None for all. What is not active stays as it is, its
             generators too; its reward is 0 and it neither terminates nor is truncated.
         Raises NonFiniteAction.
         """
@@ -131,9 +134,9 @@ class Environments:
         rows: list[int] | None = None
         inactive: Bool | None = None
         if active is not None:
-            mask = np.asarray(active, np.bool_)
+            mask = self._rows(active)
             if not mask.all():
-                inactive = np.repeat(~mask, self.per_seed)
+                inactive = ~mask
                 rows = np.flatnonzero(~inactive).tolist()
                 taken = taken.copy()
                 taken[inactive] = 0
@@ -180,6 +183,11 @@ class Environments:
         bad = [seed for seed, row in zip(self.seeds, finite, strict=True) if not row.all()]
         raise NonFiniteAction(self.id, bad)
 
+    def _rows(self, mask: Any) -> Bool:
+        """A mask [S] or [S, E], one entry an environment."""
+        mask = np.asarray(mask, np.bool_).reshape(self.num_seeds, -1)
+        return np.broadcast_to(mask, (self.num_seeds, self.per_seed)).reshape(-1)
+
     def _by_seed(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The same memory with axes [S, E, …]."""
         return array.reshape(self.num_seeds, self.per_seed, *array.shape[1:])
@@ -191,7 +199,7 @@ class Environments:
             "id": self.id,
             "seeds": list(self.seeds),
             "per_seed": self.per_seed,
-            "started": self._first_seeds[0] is None,
+            "seeded": [first is None for first in self._first_seeds],
             "environments": [state.save() for state in self._states],
             "arrays": {
                 name: torch.from_numpy(np.array(array)) for name, array in self._arrays().items()
@@ -215,8 +223,9 @@ class Environments:
             own.load(saved)
         for name, array in self._arrays().items():
             array[...] = state["arrays"][name].numpy()
-        if state["started"]:
-            self._first_seeds = [None] * self._number
+        for row, seeded in enumerate(state["seeded"]):
+            if seeded:
+                self._first_seeds[row] = None
         self._any_ended = bool(self._ended.any())
         self._stepper.refresh()
 

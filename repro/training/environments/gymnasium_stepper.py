@@ -21,7 +21,11 @@ class GymnasiumStepper:
         self.envs = envs
         shape, self._one_hot = observation_shape(envs[0].observation_space, env_id)
         number = len(envs)
-        self.observation: Array = np.zeros((number, *shape))
+        # Images stay bytes: as float64 they would take eight times the memory.
+        given = envs[0].observation_space.dtype
+        self.observation: Array = np.zeros(
+            (number, *shape), np.uint8 if given == np.uint8 else np.float64
+        )
         self.reward = np.zeros(number)
         self.terminated = np.zeros(number, np.bool_)
         self.truncated = np.zeros(number, np.bool_)
