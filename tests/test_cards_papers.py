@@ -106,9 +106,9 @@ def test_ppo_sets_give_exactly_the_implementations_fields(name: str) -> None:
         values = hparam_set.values(env)
         assert set(values) == fields
         hparams = convert_hparams(values, HParams, hparam_set.provenance(env))
-        for ablation in load_card("ppo-2017").ablations.values():
-            convert_hparams(merged(values, ablation.changes), HParams, "ablation")
         assert hparams.horizon * hparams.num_actors % hparams.minibatch_size == 0
+    for ablation in load_card("ppo-2017").ablations.values():
+        convert_hparams(merged(hparam_set.values(), ablation.changes), HParams, "ablation")
 
 
 def test_converting_wrong_hparams_names_file_line_and_field() -> None:

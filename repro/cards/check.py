@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -34,13 +35,18 @@ def convert(document: Document, kind: type[T]) -> T:
 
 def convert_at(value: Any, kind: type[T], where: Callable[[Path_], str]) -> T:
     """As `convert`, for data whose places in files `where(path)` knows."""
-    for problem in problems(value, mi.type_info(kind)):
+    for problem in problems(value, _type_info(kind)):
         name = dotted(problem.path)
         raise ReproError(f"{where(problem.path)}: {name + ': ' if name else ''}{problem.text}")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:  # what the walk above does not know
         raise ReproError(f"{where(())}: {error}") from None
+
+
+@lru_cache(maxsize=64)
+def _type_info(kind: Any) -> mi.Type:
+    return mi.type_info(kind)
 
 
 def problems(value: Any, kind: mi.Type, path: Path_ = ()) -> Iterator[Problem]:
