@@ -20,6 +20,8 @@ from repro.errors import ReproError, nearest
 
 T = TypeVar("T")
 
+_type_info: Callable[[Any], mi.Type] = lru_cache(maxsize=64)(mi.type_info)
+
 
 class Problem(NamedTuple):
     """What is wrong at `path`: `found …, expected …`."""
@@ -42,11 +44,6 @@ def convert_at(value: Any, kind: type[T], where: Callable[[Path_], str]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:  # what the walk above does not know
         raise ReproError(f"{where(())}: {error}") from None
-
-
-@lru_cache(maxsize=64)
-def _type_info(kind: Any) -> mi.Type:
-    return mi.type_info(kind)
 
 
 def problems(value: Any, kind: mi.Type, path: Path_ = ()) -> Iterator[Problem]:
