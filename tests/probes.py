@@ -1,0 +1,112 @@
+"""Probe environments: tasks so small that values and best actions are known beforehand.
+
+Importing this module registers them with Gymnasium. In order of what they need to work:
+
+ProbeConstant      one step, reward 2                                    value
+ProbeDiscount      two steps, reward 1 with the second                   discounting, terminals
+ProbeObservation   one step, reward = the observation ±1                 its value for each
+ProbeAction(Box)   one step, the reward depends on the action            the policy's gradient
+ProbeBoth(Box)     one step, the best action depends on the observation  both networks
+ProbeForever       reward 1 a step until the time limit of one step      time limits
+ProbeTurns         two states by turns, limit of three steps             which state was cut off
+ProbeBounds        rewards the action's size as the environment got it   clipping of actions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+BEST = 0.5  # of the real-valued actions
+ONE = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+
+def _point(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
+
+
+class OneStep(gymnasium.Env):
+    """Episodes of one step: the reward depends on observation and action, as `kind` says."""
+
+    def __init__(self, kind: str, box: bool = False, sees: bool = False) -> None:
+        self.kind, self.box, self.sees = kind, box, sees
+        self.observation_space = ONE
+        self.action_space = ONE if box else spaces.Discrete(2)
+        self.x = 0.0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.x = float(self.np_random.choice([-1.0, 1.0])) if self.sees else 0.0
+        return _point(self.x), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        return _point(self.x), self._reward(action), True, False, {}
+
+    def _reward(self, action: Any) -> float:
+        if self.kind == "constant":
+            return 2.0
+        if self.kind == "observation":
+            return self.x
+        if self.kind == "size":
+            return abs(float(action[0]))
+        best = self.x if self.sees else 1.0
+        if self.box:
+            return -float(np.square(action[0] - BEST * best))
+        return 1.0 if (1.0 if action == 1 else -1.0) == best else -1.0
+
+
+class Discount(gymnasium.Env):
+    """Observation 0, then 1; the second step is rewarded and the last."""
+
+    def __init__(self) -> None:
+        self.observation_space, self.action_space = ONE, spaces.Discrete(2)
+        self.x = 0.0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.x = 0.0
+        return _point(self.x), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        ended = self.x == 1.0
+        self.x = 1.0
+        return _point(self.x), float(ended), ended, False, {}
+
+
+class Forever(gymnasium.Env):
+    """Never ends by itself. By turns: reward 1 at observation 1, reward 0 at observation −1."""
+
+    def __init__(self, turns: bool) -> None:
+        self.observation_space, self.action_space = ONE, spaces.Discrete(2)
+        self.turns, self.x = turns, 1.0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.x = 1.0
+        return _point(self.x), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        reward = 1.0 if self.x == 1.0 else 0.0
+        if self.turns:
+            self.x = -self.x
+        return _point(self.x), reward, False, False, {}
+
+
+PROBES: dict[str, tuple[type[gymnasium.Env], dict[str, Any], int | None]] = {
+    "ProbeConstant-v0": (OneStep, {"kind": "constant"}, None),
+    "ProbeDiscount-v0": (Discount, {}, None),
+    "ProbeObservation-v0": (OneStep, {"kind": "observation", "sees": True}, None),
+    "ProbeAction-v0": (OneStep, {"kind": "action"}, None),
+    "ProbeActionBox-v0": (OneStep, {"kind": "action", "box": True}, None),
+    "ProbeBoth-v0": (OneStep, {"kind": "action", "sees": True}, None),
+    "ProbeBothBox-v0": (OneStep, {"kind": "action", "box": True, "sees": True}, None),
+    "ProbeBounds-v0": (OneStep, {"kind": "size", "box": True}, None),
+    "ProbeForever-v0": (Forever, {"turns": False}, 1),
+    "ProbeTurns-v0": (Forever, {"turns": True}, 3),
+}
+for _id, (_made, _settings, _limit) in PROBES.items():
+    if _id not in gymnasium.registry:
+        gymnasium.register(_id, _made, max_episode_steps=_limit, kwargs=_settings)
