@@ -100,8 +100,10 @@ class Collector:
         envs, T = self.envs, self.horizon
         S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
         # [T, S, E, ...] while collecting: a step writes one contiguous block.
-        observation = np.empty((T, S, E, *shape))
-        seen = np.empty((T + 1, S, E, *shape), dtype=np.float32)
+        observation = np.empty((T, S, E, *shape), dtype=envs.observation.dtype)
+        # Images stay bytes; vectors, and whatever was normalised, become float32.
+        image = envs.observation.dtype == np.uint8 and self.observations is None
+        seen = np.empty((T + 1, S, E, *shape), dtype=np.uint8 if image else np.float32)
         reward = np.empty((T, S, E), dtype=np.float32)
         terminated, truncated = np.empty((2, T, S, E), dtype=bool)
         cut: list[NDArray[np.float64]] = []
