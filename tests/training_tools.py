@@ -52,10 +52,12 @@ def ppo(**changes: Any) -> ppo_2017.HParams:
     return msgspec.convert(PROBE_SETTINGS | changes, ppo_2017.HParams)
 
 
-def make_run(hparams: Any, env: str, folder: Path, seeds=(0, 1), steps=64, **options: Any) -> Run:
+def make_run(
+    hparams: Any, env: str, folder: Path, seeds=(0, 1), steps=64, kind=Run, **options: Any
+) -> Run:
     """A run in this process that writes its only checkpoint at the end."""
     options = {"checkpoint_seconds": 1e9} | options
-    return Run(hparams, env, list(seeds), steps, folder, **options)
+    return kind(hparams, env, list(seeds), steps, folder, **options)
 
 
 def trained(hparams: Any, env: str, folder: Path, **options: Any) -> Run:
@@ -73,6 +75,15 @@ def kept(folder: Path) -> dict[str, Any]:
     for volatile in ("seconds", "checkpoints"):
         state.pop(volatile)
     return state
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What `outcome.json` says of each seed."""
+    return msgspec.json.decode((folder / "outcome.json").read_bytes())["seeds"]
+
+
+def statuses(folder: Path) -> set[str]:
+    return {seed["status"] for seed in outcome(folder).values()}
 
 
 def lines(folder: Path, seed: int, kind: str) -> list[dict[str, Any]]:
