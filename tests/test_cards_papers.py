@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -213,6 +214,11 @@ def test_curves_and_the_level_read_from_them(card_id: str) -> None:
         assert claim.published is not None
         assert claim.published.curve is not None
         rows = read_curve(claim.published.curve)
+        steps = [row["step"] for row in rows]
+        assert steps == sorted(set(steps))
+        assert {row["n"] for row in rows} == {claim.published.seeds}
+        if "mujoco1m" not in tables:
+            continue
         assert len(rows) == 100
         assert rows[0]["step"] == 0
         assert 990_000 < rows[-1]["step"] <= 1_000_000
@@ -223,6 +229,29 @@ def test_curves_and_the_level_read_from_them(card_id: str) -> None:
         assert mean == pytest.approx(printed_mean, abs=0.01)
         assert band == pytest.approx(printed_band, rel=1e-3)
         assert score == pytest.approx(mean, rel=0.03)
+
+
+def test_td3s_levels_are_those_of_its_curves() -> None:
+    """Seeds, means and spreads of the claims, computed again from the ten curves of each task."""
+    tables = load_data("td3-2018")
+    for claim in load_card("td3-2018").claims:
+        figure = claim.published
+        if figure is None or figure.curve is not None:
+            continue
+        rows = read_curve(f"curves/td3-2018.{claim.env}.csv")
+        assert len(rows) == 201
+        if claim.metric == "evaluation-max-of-mean":
+            assert figure.mean == tables["table-1"].rows[claim.env][0]
+            if claim.env != "Reacher":
+                assert figure.mean == pytest.approx(max(row["mean"] for row in rows), abs=0.02)
+            continue
+        seeds = [sum(row[f"seed{k}"] for row in rows[-10:]) / 10 for k in range(10)]
+        assert figure.per_seed == pytest.approx(seeds, abs=0.006)
+        assert figure.mean == pytest.approx(statistics.fmean(seeds), abs=0.006)
+        assert figure.std == pytest.approx(statistics.stdev(seeds), abs=0.006)
+        if claim.env in tables["table-2"].columns:
+            column = tables["table-2"].columns.index(claim.env)
+            assert figure.mean == tables["table-2"].rows["TD3"][column]
 
 
 def read_curve(name: str) -> list[dict[str, float]]:
