@@ -15,8 +15,8 @@ def minibatches(
 ) -> Iterator[list[Tensor]]:
     """Every sample once an epoch, `size` samples a seed at a time (the last batch may be smaller).
 
-    tensors: float32, each [S, N] or [S, N, F]. Yields their slices [S, size] or [S, size, F],
-    views that the next epoch overwrites. The columns are gathered side by side, once an epoch:
+    tensors: float32, each [S, N, *shape]. Yields their slices [S, size, *shape], views that the
+    next epoch overwrites. The columns are gathered side by side, once an epoch:
     one indexing instead of one a minibatch and tensor.
     """
     seeds, samples = tensors[0].shape[:2]
@@ -31,6 +31,6 @@ def minibatches(
         for begin in range(0, samples, size):
             batch = shuffled.view(seeds, samples, -1)[:, begin : begin + size]
             yield [
-                part if tensor.ndim == 3 else part.squeeze(-1)
+                part.reshape(*part.shape[:2], *tensor.shape[2:])
                 for part, tensor in zip(batch.split(widths, dim=-1), tensors, strict=True)
             ]

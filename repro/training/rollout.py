@@ -110,14 +110,17 @@ class Collector:
         cut_at: list[tuple[int, int, int]] = []
         noise = actor.noise(self._noise, T, E).moveaxis(1, 0).contiguous()
         action = torch.empty(noise.shape, dtype=torch.float32 if self.continuous else torch.int64)
-        inputs, actions = torch.from_numpy(seen), action.numpy()
+        actions = action.numpy()
+        # Rows are cut out at once: indexing a tensor costs as much as a layer on so small a batch.
+        rows = zip(torch.from_numpy(seen[:T]).unbind(), noise.unbind(), action.unbind(), strict=True)
         with torch.inference_mode():
-            for t in range(T):
+            for t, (shown, draws, taken) in enumerate(rows):
                 observation[t], seen[t] = envs.observation, self._seen
-                action[t] = actor.act(inputs[t].to(self.run.device)).sample(noise[t])
+                taken.copy_(actor.act(shown.to(self.run.device)).sample(draws))
                 step = envs.step(self._bounded(actions[t]))
-                terminated[t], truncated[t], reward[t] = step[2], step[3], self._scaled(step)
-                if truncated[t].any():
+                terminated[t], truncated[t] = step.terminated, step.truncated
+                reward[t] = self._scaled(step)
+                if np.count_nonzero(step.truncated):
                     final = self._normalized(step.final_observation)
                     for s, e in zip(*np.nonzero(truncated[t]), strict=True):
                         cut.append(final[s, e].copy())  # the environments overwrite it
