@@ -161,6 +161,13 @@ def _parameters(history: History, _: float | None) -> float | None:
     return history.properties.get("parameters-count")
 
 
+def _measured(name: str, says: str, better: Direction = "lower", low: float = 0.0) -> Metric:
+    """A number that an experiment measures itself and leaves among its properties."""
+    bounds = (low, 1.0 if low < 0 else float("inf"))
+    return Metric(name, says, better, "manifest", "none", bounds,
+                  compute=lambda history, _: history.properties.get(name))  # fmt: skip
+
+
 _ALL = (
     Metric("training-return-last-100", "mean return of the last 100 training episodes within the"
            " budget", "higher", "training", "random", compute=_last_episodes),
@@ -187,6 +194,15 @@ _ALL = (
            parameter="threshold"),
     Metric("parameters-count", "trainable numbers of the networks", "lower", "manifest", "none",
            (0.0, float("inf")), exact=True, compute=_parameters),
+    _measured("identity-error", "largest relative difference between the two sides of a stated"
+              " identity, over the problems tried"),
+    _measured("bound-violations", "share of the checks in which a stated bound did not hold"),
+    _measured("gradient-cosine", "mean cosine between two gradient estimates of one policy",
+              "higher", low=-1.0),
+    _measured("cost-last-100", "mean cost, as the constraint counts it, of the last 100 training"
+              " episodes"),
+    _measured("violations", "constraint violations or catastrophes over the whole training"),
+    _measured("hard-resets", "resets from outside over the whole training"),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
