@@ -105,10 +105,10 @@ class PlanState:
         """Seconds until the last stack ends, with waiting stacks handed to free workers.
 
         A stack without a rate of its own is taken to be as fast as the others; None before any
-        is known.
+        is known, and where nothing runs or waits.
         """
         rates = [s.rate for s in self.stacks if s.rate]
-        if not rates:
+        if not rates or not any(s.status in ("running", "waiting") for s in self.stacks):
             return None
         usual = sum(rates) / len(rates)
 
