@@ -7,6 +7,7 @@ ProbeDiscount      two steps, reward 1 with the second                   discoun
 ProbeObservation   one step, reward = the observation ±1                 its value for each
 ProbeAction(Box)   one step, the reward depends on the action            the policy's gradient
 ProbeBoth(Box)     one step, the best action depends on the observation  both networks
+ProbeImage         ProbeBoth in pictures                                 convolutions
 ProbeForever       reward 1 a step until the time limit of one step      time limits
 ProbeTurns         two states by turns, limit of three steps             which state was cut off
 ProbeBounds        rewards the action's size as the environment got it   clipping of actions
@@ -58,6 +59,31 @@ class OneStep(gymnasium.Env):
         return 1.0 if (1.0 if action == 1 else -1.0) == best else -1.0
 
 
+class Image(OneStep):
+    """The same in pictures: the left half is white for −1, the right half for 1."""
+
+    def __init__(self) -> None:
+        super().__init__("action", sees=True)
+        self.observation_space = spaces.Box(0, 255, (1, 6, 6), np.uint8)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        return self._picture(), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        return self._picture(), self._reward(action), True, False, {}
+
+    def _picture(self) -> np.ndarray:
+        return picture(self.x)
+
+
+def picture(x: float) -> np.ndarray:
+    """What ProbeImage shows for `x`, uint8 [1, 6, 6]."""
+    shown = np.zeros((1, 6, 6), np.uint8)
+    shown[:, :, slice(3, 6) if x > 0 else slice(0, 3)] = 255
+    return shown
+
+
 class Discount(gymnasium.Env):
     """Observation 0, then 1; the second step is rewarded and the last."""
 
@@ -103,6 +129,7 @@ PROBES: dict[str, tuple[type[gymnasium.Env], dict[str, Any], int | None]] = {
     "ProbeActionBox-v0": (OneStep, {"kind": "action", "box": True}, None),
     "ProbeBoth-v0": (OneStep, {"kind": "action", "sees": True}, None),
     "ProbeBothBox-v0": (OneStep, {"kind": "action", "box": True, "sees": True}, None),
+    "ProbeImage-v0": (Image, {}, None),
     "ProbeBounds-v0": (OneStep, {"kind": "size", "box": True}, None),
     "ProbeForever-v0": (Forever, {"turns": False}, 1),
     "ProbeTurns-v0": (Forever, {"turns": True}, 3),

@@ -98,8 +98,11 @@ def test_samples_of_several_tensors_stay_together():
     scalar = torch.arange(16.0).reshape(seeds, samples)
     wide = torch.stack([scalar * 10, scalar * 100], dim=-1)
     single = (scalar * 1000).unsqueeze(-1)
-    for a, b, c in minibatches([scalar, wide, single], 4, 2, Streams([0, 1], "minibatch")):
+    image = torch.stack([wide, -wide], dim=-2)
+    tensors = [scalar, wide, single, image]
+    for a, b, c, d in minibatches(tensors, 4, 2, Streams([0, 1], "minibatch")):
         assert (a.shape, b.shape, c.shape) == ((2, 4), (2, 4, 2), (2, 4, 1))
+        assert torch.equal(d, torch.stack([b, -b], dim=-2))
         assert torch.equal(b, torch.stack([a * 10, a * 100], dim=-1))
         assert torch.equal(c.squeeze(-1), a * 1000)
 
