@@ -1,0 +1,108 @@
+"""benchmarks/spoiled.json: what the pilot and the runs found, one row a job, append-only."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.spoiled.jobs import PAPER, Job
+from repro.cards import load_card
+from repro.errors import ReproError
+from repro.evidence import own_verdicts
+from repro.experiment import resolve
+from repro.files import read_json, write_json
+from repro.judge import Evidence, SeedResult, Verdict, judge_paper
+from repro.paths import ROOT
+
+RECORD = ROOT / "benchmarks" / "spoiled.json"
+SCHEMA_VERSION = 1
+KEPT = (
+    "claim", "answer", "headline", "reach", "settleable", "power_ceiling", "margin", "warnings",
+    "ours", "theirs", "interval",
+)  # fmt: skip
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The record, or an empty one; `pilot` and `runs` are lists of rows."""
+    if not path.exists():
+        return {"schema_version": SCHEMA_VERSION, "pilot": [], "runs": []}
+    record: dict[str, Any] = read_json(path, SCHEMA_VERSION)
+    return record
+
+
+def done(path: Path, part: str, job: Job) -> bool:
+    """Whether the record has this very job: same fault, task, length, seeds and code."""
+    return any(job.key.items() <= row.items() for row in read(path)[part])
+
+
+def append(path: Path, part: str, row: dict[str, Any]) -> None:
+    record = read(path)
+    record[part].append(row)
+    write_json(path, record)
+
+
+def full_length(job: Job, metrics: dict[str, Any]) -> Verdict:
+    """What the judge would say were a pilot's numbers those of the claim's horizon.
+
+    Read from it: mean and deviation (a diverged seed scores as the random policy), the margin,
+    and whether the claim can be settled.
+    """
+    card = load_card(PAPER)
+    steps = required_steps(job)
+    seeds = [
+        SeedResult(seed=s["seed"], status=s["status"], steps=steps, metrics=s["metrics"])
+        for s in metrics["seeds"]
+    ]
+    evidence = Evidence(
+        paper=PAPER, env=job.task.env, hparam_set=job.task.hparams, steps=steps, seeds=seeds,
+        looks=[len(seeds)],
+    )  # fmt: skip
+    experiment = resolve(PAPER, job.task.env, job.task.hparams)
+    found = own_verdicts(card, experiment, judge_paper(card, [evidence]))
+    levels = [verdict for verdict in found if verdict.kind == "level"]
+    if not levels:
+        raise ReproError(f"--task {job.task}: {PAPER} claims no level there; choose another task")
+    return levels[0]
+
+
+def required_steps(job: Job) -> int:
+    """The published steps of the job's task."""
+    return resolve(PAPER, job.task.env, job.task.hparams).steps
+
+
+def pilot_row(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
+    verdict = full_length(job, metrics)
+    assert verdict.ours is not None
+    return about(job, metrics) | {
+        "mean": verdict.ours.mean,
+        "std": verdict.ours.std,
+        "claim": verdict.claim,
+        "margin": verdict.margin,
+        "settleable": verdict.settleable,
+        "power_ceiling": verdict.power_ceiling,
+    }
+
+
+def run_row(job: Job, metrics: dict[str, Any], verdicts: dict[str, Any]) -> dict[str, Any]:
+    """The row of a run, with the verdicts that the run itself wrote for its task."""
+    found = [
+        {name: verdict.get(name) for name in KEPT}
+        for verdict in verdicts["verdicts"]
+        if verdict["env"] in (job.task.env, job.task.env.rpartition("-")[0])
+        and verdict["hparam_set"] == job.task.hparams
+        and verdict["answer"] != "not tested"
+    ]
+    if not found:
+        raise ReproError(f"{job.fault.name} on {job.task}: the run judged no claim")
+    return about(job, metrics) | {"verdicts": found}
+
+
+def about(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a row says of its job."""
+    return job.key | {
+        "commit": job.commit,
+        "date": datetime.date.today().isoformat(),
+        "seeds": [entry["seed"] for entry in metrics["seeds"]],
+        "seconds": round(sum(session["seconds"] for session in job.manifest()["sessions"])),
+    }
