@@ -14,6 +14,10 @@ from repro.training.rng import Streams
 SEEDS = [0, 5]
 
 
+def layers(settings):
+    return settings.channels, settings.kernels, settings.strides, settings.hidden
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 def test_normc_columns_have_the_norm(scale):
     weight = normc(scale)(7, 3, Streams(SEEDS, "initialization"))
@@ -77,7 +81,9 @@ def test_mlp_counts_its_parameters_and_draws_its_last_layer_apart():
 
 def test_conv_torso_is_torchs_for_every_seed():
     settings = Convolutional(channels=[3, 4], kernels=[4, 3], strides=[2, 1], hidden=5)
-    torso = ConvTorso((2, 14, 12), settings, orthogonal(1.0), Streams(SEEDS, "initialization"))
+    torso = ConvTorso(
+        (2, 14, 12), *layers(settings), orthogonal(1.0), Streams(SEEDS, "initialization")
+    )
     for bias in torso.biases:
         nn.init.normal_(bias)
     images = torch.randint(256, (2, 3, 2, 14, 12), dtype=torch.uint8)
@@ -94,7 +100,9 @@ def test_conv_torso_is_torchs_for_every_seed():
 
 def test_conv_filters_are_orthonormal_where_drawn_so():
     settings = Convolutional(channels=[3], kernels=[4], strides=[2], hidden=5)
-    torso = ConvTorso((2, 8, 8), settings, orthogonal(1.0), Streams(SEEDS, "initialization"))
+    torso = ConvTorso(
+        (2, 8, 8), *layers(settings), orthogonal(1.0), Streams(SEEDS, "initialization")
+    )
     filters = torso.weights[0].detach().flatten(2)
     torch.testing.assert_close(filters @ filters.mT, torch.eye(3).expand(2, -1, -1))
 

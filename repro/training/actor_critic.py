@@ -65,7 +65,16 @@ def make_actor_critic(
         torso, activation = nn.Identity(), network.activation
         sizes = [math.prod(envs.observation_shape), *network.hidden]
     else:
-        torso, activation = ConvTorso(envs.observation_shape, network, hidden, streams), "relu"
+        torso = ConvTorso(
+            envs.observation_shape,
+            network.channels,
+            network.kernels,
+            network.strides,
+            network.hidden,
+            hidden,
+            streams,
+        )
+        activation = "relu"
         sizes = [network.hidden]
     space = envs.action_space
     outputs = space.shape[0] if isinstance(space, Box) else space.n

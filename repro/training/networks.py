@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.training.rng import Streams
-
-if TYPE_CHECKING:
-    from repro.training.choices import Convolutional
 
 Initializer = Callable[[int, int, Streams], Tensor]  # (inputs, outputs, streams) -> [S, in, out]
 
@@ -106,24 +102,25 @@ class ConvTorso(nn.Module):
     def __init__(
         self,
         image: tuple[int, ...],
-        settings: Convolutional,
+        channels: Sequence[int],
+        kernels: Sequence[int],
+        strides: Sequence[int],
+        hidden: int,
         initializer: Initializer,
         streams: Streams,
     ):
         super().__init__()
-        channels, height, width = image
-        self.strides = settings.strides
+        inputs, height, width = image
+        self.strides = list(strides)
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for outputs, kernel, stride in zip(
-            settings.channels, settings.kernels, settings.strides, strict=True
-        ):
-            flat = initializer(channels * kernel * kernel, outputs, streams)
-            weight = flat.transpose(1, 2).reshape(-1, outputs, channels, kernel, kernel)
+        for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
+            flat = initializer(inputs * kernel * kernel, outputs, streams)
+            weight = flat.transpose(1, 2).reshape(-1, outputs, inputs, kernel, kernel)
             self.weights.append(nn.Parameter(weight.contiguous()))
             self.biases.append(nn.Parameter(weight.new_zeros(len(weight), outputs)))
-            channels = outputs
+            inputs = outputs
             height, width = ((side - kernel) // stride + 1 for side in (height, width))
-        self.output = Linear(channels * height * width, settings.hidden, initializer, streams)
+        self.output = Linear(inputs * height * width, hidden, initializer, streams)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [S, B, C, H, W] -> [S, B, hidden]."""

@@ -112,7 +112,8 @@ class Collector:
         action = torch.empty(noise.shape, dtype=torch.float32 if self.continuous else torch.int64)
         actions = action.numpy()
         # Rows are cut out at once: indexing a tensor costs as much as a layer on so small a batch.
-        rows = zip(torch.from_numpy(seen[:T]).unbind(), noise.unbind(), action.unbind(), strict=True)
+        inputs = torch.from_numpy(seen[:T])
+        rows = zip(inputs.unbind(), noise.unbind(), action.unbind(), strict=True)
         with torch.inference_mode():
             for t, (shown, draws, taken) in enumerate(rows):
                 observation[t], seen[t] = envs.observation, self._seen
