@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 from torch.optim.adam import adam
+from torch.optim.rmsprop import rmsprop
 
 from repro.training.networks import MLP, normc
-from repro.training.optim import SGD, Adam, FlatParameters
+from repro.training.optim import SGD, Adam, FlatParameters, RMSProp
 from repro.training.rng import Streams
 
 SEEDS, STEPS = 3, 7
@@ -238,3 +239,125 @@ def test_adam_state_round_trip():
             p.grad.copy_(grad)
             o.step(1e-2)
     assert torch.equal(parameters.data, resumed_parameters.data)
+
+
+RMSPROP = {"decay": 0.9, "epsilon": 1e-3, "epsilon_inside": True, "initial_square": 1.0}
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("step_size", [1e-2, torch.tensor([1e-1, 1e-2, 1e-3])])
+def test_rmsprop_is_torchs_for_every_seed(step_size, centered):
+    """torch.optim.RMSprop's own step: ε outside the root, the mean square starts at 0."""
+    parameters = FlatParameters(module())
+    optimizer = RMSProp(parameters, 0.9, 1e-3, False, 0.0, centered)
+    theirs = [row.clone() for row in parameters.data]
+    states = [[torch.zeros_like(row) for _ in range(2)] for row in theirs]
+    sizes = torch.as_tensor(step_size).expand(SEEDS).tolist()
+    for grad in gradients(parameters):
+        parameters.grad.copy_(grad)
+        optimizer.step(step_size)
+        for parameter, (square, mean), row, size in zip(theirs, states, grad, sizes, strict=True):
+            rmsprop(
+                [parameter], [row], [square], [mean] if centered else [], [], [torch.tensor(0.0)],
+                lr=size, alpha=0.9, eps=1e-3, weight_decay=0.0, momentum=0.0, centered=centered,
+                foreach=False,
+            )  # fmt: skip
+    torch.testing.assert_close(parameters.data, torch.stack(theirs))
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_rmsprop_against_scalar_arithmetic_in_tensorflows_form(centered):
+    """ε inside the root, the mean square starts at 1 (tf.compat.v1.train.RMSPropOptimizer)."""
+    layer = nn.Module()
+    layer.p = nn.Parameter(torch.tensor([[0.5]]))
+    parameters = FlatParameters(layer)
+    optimizer = RMSProp(parameters, **RMSPROP, centered=centered)
+    theta, square, mean = 0.5, 1.0, 0.0
+    for g in [0.01, -0.02, 0.5, 0.0, 0.03]:
+        parameters.grad.fill_(g)
+        optimizer.step(0.1)
+        square, mean = 0.9 * square + 0.1 * g * g, 0.9 * mean + 0.1 * g
+        theta -= 0.1 * g / math.sqrt(square - (mean * mean if centered else 0.0) + 1e-3)
+        assert layer.p.item() == pytest.approx(theta, rel=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"epsilon_inside": False}, {"initial_square": 0.0}])
+def test_forms_of_rmsprop_differ(change):
+    """A gradient as small as ε shows both where ε stands and where the square starts."""
+    ends = []
+    base = RMSPROP | {"initial_square": 1e-6}
+    for settings in (base, base | change):
+        parameters = FlatParameters(module())
+        optimizer = RMSProp(parameters, **settings, centered=False)
+        start = parameters.data.clone()
+        parameters.grad.fill_(1e-4)
+        optimizer.step(0.1)
+        ends.append(parameters.data - start)
+    assert (ends[0] / ends[1] - 1).abs().max() > 1e-4
+
+
+def test_rmsprop_stays_finite_where_the_gradient_never_changes():
+    """Centred, the variance of a constant gradient is zero but for rounding."""
+    parameters = FlatParameters(module())
+    optimizer = RMSProp(parameters, 0.5, 1e-12, True, 0.0, True)
+    parameters.grad.fill_(0.3)
+    for _ in range(60):
+        optimizer.step(1e-9)
+    assert parameters.finite().all()
+
+
+@pytest.mark.parametrize("gradient", [0.0, 1.0, float("nan")])
+@pytest.mark.parametrize("centered", [False, True])
+def test_rmsprop_masked_seed_keeps_every_bit(gradient, centered):
+    ends = []
+    for active in (torch.tensor([True, False, True]), None):
+        parameters = FlatParameters(module())
+        optimizer = RMSProp(parameters, **RMSPROP, centered=centered)
+        parameters.grad.copy_(gradients(parameters)[0])
+        optimizer.step(1e-2)
+        before = [parameters.data.clone(), *(v.clone() for v in optimizer.state_dict().values())]
+        parameters.grad.copy_(gradients(parameters)[1])
+        parameters.grad[1] = gradient
+        optimizer.step(1e-2, active)
+        after = [parameters.data, *optimizer.state_dict().values()]
+        if active is not None:
+            assert all(torch.equal(a[1], b[1]) for a, b in zip(after, before, strict=True))
+        assert not any(torch.equal(a[0], b[0]) for a, b in zip(after, before, strict=True))
+        ends.append(after)
+    for masked, plain in zip(*ends, strict=True):
+        assert torch.equal(masked[[0, 2]], plain[[0, 2]])
+
+
+def test_rmsprop_state_continues_to_the_bit():
+    def optimizers():
+        parameters = FlatParameters(module())
+        return parameters, RMSProp(parameters, **RMSPROP, centered=True)
+
+    (whole, plain), (halves, first) = optimizers(), optimizers()
+    for i, grad in enumerate(gradients(whole)):
+        if i == 3:
+            saved = {name: value.clone() for name, value in first.state_dict().items()}
+            first = RMSProp(halves, **RMSPROP, centered=True)
+            first.load_state_dict(saved)
+        for parameters, optimizer in ((whole, plain), (halves, first)):
+            parameters.grad.copy_(grad)
+            optimizer.step(1e-2)
+    assert torch.equal(whole.data, halves.data)
+
+
+def test_rmsprop_shows_a_gradient_scaled_by_the_number_of_seeds():
+    """Unlike Adam: with a large ε, a loss averaged over seeds would train three times slower."""
+
+    def trained(seeds):
+        net = MLP([4, 5, 2], "tanh", normc(1.0), normc(1.0), Streams(seeds, "initialization"))
+        parameters = FlatParameters(net)
+        optimizer = RMSProp(parameters, 0.99, 0.1, True, 0.0, False)
+        x = Streams(seeds, "x").normal(6, 4)
+        for _ in range(5):
+            parameters.backward((net(x) - 1).square().mean((1, 2)))
+            optimizer.step(0.1)
+        return parameters.data
+
+    together = trained([0, 1, 2])
+    alone = torch.cat([trained([seed]) for seed in (0, 1, 2)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)

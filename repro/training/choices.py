@@ -13,7 +13,7 @@ from torch import Tensor
 from repro.training.hparams import Choice, HParams
 from repro.training.networks import Initializer, normc, orthogonal
 from repro.training.normalise import ObservationNormalizer, RewardNormalizer
-from repro.training.optim import Adam, FlatParameters
+from repro.training.optim import Adam, FlatParameters, RMSProp
 from repro.training.schedules import Schedule
 
 
@@ -31,6 +31,19 @@ class AdamSettings(HParams, frozen=True, kw_only=True):
 
     def make(self, parameters: FlatParameters) -> Adam:
         return Adam(parameters, **msgspec.to_builtins(self))
+
+
+class RMSPropSettings(HParams, frozen=True, kw_only=True):
+    """See `repro.training.optim.RMSProp`."""
+
+    decay: float
+    epsilon: float
+    epsilon_inside: bool
+    initial_square: float
+    centered: bool
+
+    def make(self, parameters: FlatParameters) -> RMSProp:
+        return RMSProp(parameters, **msgspec.to_builtins(self))
 
 
 class GlobalNorm(Choice, frozen=True, kw_only=True, tag="global-norm"):

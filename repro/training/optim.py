@@ -163,6 +163,62 @@ class Adam:
             getattr(self, name).copy_(value)
 
 
+class RMSProp:
+    """RMSProp (Tieleman & Hinton 2012, lecture 6.5), per seed: no bias correction, no momentum.
+
+    The step is g over √(square + ε), square being the running mean of g², with `epsilon_inside`
+    (A3C's paper, TensorFlow, Nature's DQN), else over √square + ε (PyTorch).
+    centered: square − mean² takes the place of square. initial_square: where square starts, 1 in
+    TensorFlow (small first steps), 0 elsewhere (first steps of 1/√(1 − decay) times the step size).
+    """
+
+    def __init__(
+        self,
+        parameters: FlatParameters,
+        decay: float,
+        epsilon: float,
+        epsilon_inside: bool,
+        initial_square: float,
+        centered: bool,
+    ):
+        self.parameters = parameters
+        self.decay, self.epsilon, self.epsilon_inside = decay, epsilon, epsilon_inside
+        self.square = torch.full_like(parameters.data, initial_square)
+        self.mean = torch.zeros_like(parameters.data) if centered else None
+
+    def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
+        """One step with `step_size`, a number or [S]; active: bool [S], None for all."""
+        data, grad = self.parameters.data, self.parameters.grad
+        changed = [data, *self.state_dict().values()]
+        before = [] if active is None else [value.clone() for value in changed]
+        self.square.mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
+        variance = self.square
+        if self.mean is not None:
+            self.mean.lerp_(grad, 1 - self.decay)
+            # Rounding can leave a variance of nothing below zero.
+            variance = torch.addcmul(self.square, self.mean, self.mean, value=-1).clamp_(min=0.0)
+        if self.epsilon_inside:
+            denominator = (variance + self.epsilon).sqrt_()
+        else:
+            denominator = variance.sqrt().add_(self.epsilon)
+        data.sub_(grad / denominator * _column(step_size, data))
+        if active is not None:
+            for now, old in zip(changed, before, strict=True):
+                now.copy_(torch.where(active.unsqueeze(1), now, old))
+
+    def finite(self) -> Tensor:
+        """Whether all parameters of a seed are finite, bool [S]."""
+        return self.parameters.finite()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {"square": self.square}
+        return state if self.mean is None else {**state, "mean": self.mean}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            getattr(self, name).copy_(value)
+
+
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
     """A number or [S] as a column [S, 1] (or [1, 1]) that broadcasts over parameters."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
