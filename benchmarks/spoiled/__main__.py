@@ -110,9 +110,9 @@ def run_jobs(arguments: argparse.Namespace) -> list[Job]:
 def job(fault: Fault, task: Task, arguments: argparse.Namespace, planned: bool) -> Job:
     if arguments.seeds < LEAST_SEEDS:
         raise ReproError(f"--seeds {arguments.seeds}: expected at least {LEAST_SEEDS}")
-    steps = arguments.steps
-    if steps is None:
-        steps = resolve(PAPER, task.env, task.hparams).steps // (1 if planned else PILOT_SHARE)
+    experiment = resolve(PAPER, task.env, task.hparams)
+    record.require_level(task)
+    steps = arguments.steps or experiment.steps // (1 if planned else PILOT_SHARE)
     commit = copies.commit_of(arguments.commit)
     code = copies.code_of(commit)
     return Job(fault, task, steps, arguments.seeds, planned, commit, code)

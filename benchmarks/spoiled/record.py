@@ -6,14 +6,15 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.spoiled.jobs import PAPER, Job
+from benchmarks.spoiled.jobs import PAPER, Job, Task
 from repro.cards import load_card
 from repro.errors import ReproError
 from repro.evidence import own_verdicts
-from repro.experiment import resolve
+from repro.experiment import claims_of, resolve
 from repro.files import read_json, write_json
 from repro.judge import Evidence, SeedResult, Verdict, judge_paper
 from repro.paths import ROOT
+from repro.results import needs_evaluation
 
 RECORD = ROOT / "benchmarks" / "spoiled.json"
 SCHEMA_VERSION = 1
@@ -49,7 +50,8 @@ def full_length(job: Job, metrics: dict[str, Any]) -> Verdict:
     and whether the claim can be settled.
     """
     card = load_card(PAPER)
-    steps = required_steps(job)
+    experiment = resolve(PAPER, job.task.env, job.task.hparams)
+    steps = experiment.steps
     seeds = [
         SeedResult(seed=s["seed"], status=s["status"], steps=steps, metrics=s["metrics"])
         for s in metrics["seeds"]
@@ -58,17 +60,15 @@ def full_length(job: Job, metrics: dict[str, Any]) -> Verdict:
         paper=PAPER, env=job.task.env, hparam_set=job.task.hparams, steps=steps, seeds=seeds,
         looks=[len(seeds)],
     )  # fmt: skip
-    experiment = resolve(PAPER, job.task.env, job.task.hparams)
     found = own_verdicts(card, experiment, judge_paper(card, [evidence]))
-    levels = [verdict for verdict in found if verdict.kind == "level"]
-    if not levels:
-        raise ReproError(f"--task {job.task}: {PAPER} claims no level there; choose another task")
-    return levels[0]
+    return next(verdict for verdict in found if verdict.kind == "level")
 
 
-def required_steps(job: Job) -> int:
-    """The published steps of the job's task."""
-    return resolve(PAPER, job.task.env, job.task.hparams).steps
+def require_level(task: Task) -> None:
+    """Refuse a task on which the paper claims no level that training alone can be judged by."""
+    claims = claims_of(load_card(PAPER), task.env, task.hparams)
+    if not any(c.published and not needs_evaluation(c.metric) for c in claims):
+        raise ReproError(f"--task {task}: {PAPER} claims no level there; choose another task")
 
 
 def pilot_row(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
