@@ -47,6 +47,13 @@ def test_streams_state_round_trip(draw):
     assert torch.equal(draw(resumed), expected[1])
 
 
+def test_integers_below_a_bound_of_each_seed():
+    drawn = Streams([0, 1], "replay").integers([3, 5], 500)
+    assert [sorted(set(row.tolist())) for row in drawn] == [[0, 1, 2], [0, 1, 2, 3, 4]]
+    alone = Streams([1], "replay").integers(5, 500)
+    assert torch.equal(drawn[1], alone[0])
+
+
 def test_derived_seeds_are_apart_and_fit_a_generator():
     found = {
         derived_seed(seed, purpose)

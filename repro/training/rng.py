@@ -50,9 +50,16 @@ class Streams:
             lambda g, row: torch.randperm(n, generator=g, out=row), (n,), active, torch.int64
         )
 
-    def integers(self, high: int, *shape: int, active: Mask = None) -> Tensor:
-        """Uniform integers in [0, high), int64 [S, *shape]."""
-        return self._draw(lambda g, row: row.random_(high, generator=g), shape, active, torch.int64)
+    def integers(self, high: int | Sequence[int], *shape: int, active: Mask = None) -> Tensor:
+        """Uniform integers in [0, high), int64 [S, *shape]; high: a number, or one a seed."""
+        below = dict(
+            zip(self.generators, [high] * len(self.generators), strict=True)
+            if isinstance(high, int)
+            else zip(self.generators, high, strict=True)
+        )
+        return self._draw(
+            lambda g, row: row.random_(int(below[g]), generator=g), shape, active, torch.int64
+        )
 
     def _draw(
         self,

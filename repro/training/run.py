@@ -210,6 +210,10 @@ class Run(Generic[H]):
         """The seeds that still train, bool [S] on the device; None while all do."""
         return None if self.all_active else torch.from_numpy(self.active).to(self.device)
 
+    def where(self, seeds: NDArray[np.bool_]) -> Tensor | None:
+        """`seeds` (bool [S]) as a mask on the device, for optimisers; None where it is all."""
+        return None if seeds.all() else torch.from_numpy(seeds).to(self.device)
+
     def full(self, value: float) -> Tensor:
         """`value` for every seed, float32 [S]."""
         return torch.full((len(self.seeds),), float(value), device=self.device)
@@ -243,12 +247,17 @@ class Run(Generic[H]):
             )
         self.all_active = bool(self.active.all())
 
-    def evaluate(self, act: evaluate.Act) -> None:
-        """Evaluate the seeds for which the protocol says so; act must change nothing."""
+    def evaluate(self, act: evaluate.Act, where: NDArray[np.bool_] | None = None) -> None:
+        """Evaluate the seeds for which the protocol says so; act must change nothing.
+
+        where: bool [S], the seeds that may be evaluated now; the others when they may.
+        """
         protocol = self.evaluation
         if protocol is None:
             return
         due = self.active & (self.steps_done >= self._evaluations * protocol.period)
+        if where is not None:
+            due &= where
         if not due.any():
             return
         began = time.monotonic()
