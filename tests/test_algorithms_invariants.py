@@ -1,58 +1,40 @@
 """What every implementation keeps, found by itself in implementations/.
 
-A new implementation needs one entry in TINY: changes that make its iterations small.
+A new implementation needs an entry in each table of `algorithm_cases`; a test says so.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import operator
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import torch
+from algorithm_cases import (
+    NETWORKS,
+    NOT_YET,
+    PARAMETERS,
+    SMOKE,
+    TIME_LIMIT,
+    TINY,
+    TRAINED,
+    tiny,
+)
 from runner_tools import assert_same
 from training_tools import kept, lines, make_run, outcome
 
 from repro.cards import load_card, load_sets
-from repro.experiment import implementation_of, implemented, resolve
+from repro.experiment import implemented
 from repro.training.evaluate import Protocol
 from repro.training.run import Run, Stopped
 
-# paper -> changes of any of its sets; environment steps of a seed in one such iteration
-TINY: dict[str, tuple[dict[str, Any], int]] = {
-    "ppo-2017": ({"num_actors": 2, "horizon": 32, "epochs": 2, "minibatch_size": 32}, 64),
-}
-# paper -> (set, environment) that are trained
-TRAINED = {
-    "ppo-2017": [
-        ("mujoco", "Reacher"),
-        ("mujoco-ppo2", "HalfCheetah"),
-        ("classic", "CartPole"),
-        ("classic", "FrozenLake"),
-    ],
-}
-# sets that are for environments we have, or can be tried on another one
-SMOKE = {
-    "ppo-2017": {
-        "mujoco": "Hopper",
-        "mujoco-ppo1": "Swimmer",
-        "mujoco-ppo2": "InvertedPendulum",
-        "roboschool": "HalfCheetah",
-        "classic": "CartPole",
-    },
-}
-NOT_YET = {"ppo-2017": {"atari"}}  # no environments for it yet
-CASES = [(paper, name, env) for paper in implemented() for name, env in TRAINED[paper]]
+CASES = [(paper, name, env) for paper, pairs in TRAINED.items() for name, env in pairs]
 cases = pytest.mark.parametrize(("paper", "hparams", "env"), CASES)
 ITERATIONS = 3
-
-
-def tiny(paper, hparams, env, **changes):
-    found = resolve(paper, env, hparams=hparams, overrides=TINY[paper][0] | changes)
-    return msgspec.convert(found.hparams, implementation_of(paper).HParams), found.env
 
 
 def finish(paper, run: Run) -> Run:
@@ -88,6 +70,14 @@ def digest(found: Any) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def networks(found: Any) -> dict[str, torch.Tensor]:
+    """Every parameter that was kept, by its dotted name."""
+    kept_ones = found["state"]["kept"]
+    return {
+        f"{net}.{name}": value for net in NETWORKS for name, value in kept_ones.get(net, {}).items()
+    }
+
+
 def of_seed(found: Any, index: int, seeds: int) -> Any:
     """One seed's part of what a stack kept: rows of tensors whose first axis is the seeds'."""
     if isinstance(found, dict):
@@ -120,7 +110,8 @@ def plain(tmp_path_factory):
 
 
 def test_every_implementation_is_tested():
-    assert set(TINY) == set(TRAINED) == set(SMOKE) == set(implemented())
+    for table in (TINY, TRAINED, SMOKE, NOT_YET, TIME_LIMIT, PARAMETERS):
+        assert set(table) == set(implemented())
     for paper in implemented():
         assert set(SMOKE[paper]) | NOT_YET[paper] == set(load_sets(paper))
 
@@ -162,7 +153,8 @@ def test_seed_alone_is_the_seed_in_a_stack(paper, hparams, env, plain, tmp_path)
     """To float tolerance and over a few updates: products of another shape round differently."""
     alone = train(paper, hparams, env, tmp_path, seeds=[1])
     together = plain(paper, hparams, env)
-    mine, ours = alone["state"]["kept"]["model"], together["state"]["kept"]["model"]
+    mine, ours = networks(alone), networks(together)
+    assert mine
     for name in mine:
         torch.testing.assert_close(
             mine[name][0], ours[name][1], rtol=1e-2, atol=2e-3, msg=lambda m, n=name: f"{n}: {m}"
@@ -223,7 +215,8 @@ def test_evaluation_changes_nothing(paper, hparams, env, deterministic, plain, t
     protocol = Protocol(period=TINY[paper][1] * 2, episodes=2, deterministic=deterministic)
     found = train(paper, hparams, env, tmp_path, evaluation=protocol)
     evaluations = lines(tmp_path, 0, "evaluation")
-    assert [line["step"] for line in evaluations] == [64, 128]
+    each = TINY[paper][1]
+    assert [line["step"] for line in evaluations] == [each, 2 * each]
     assert all(len(line["returns"]) == 2 for line in evaluations)
     for seed, log in found["logs"].items():
         kept_lines = [line for line in log.splitlines(True) if '"evaluation"' not in line]
@@ -243,46 +236,51 @@ def test_evaluations_of_a_seed_do_not_see_the_others(paper, hparams, env, tmp_pa
     assert one["logs"][0].count('"evaluation"') == ITERATIONS
 
 
-@pytest.mark.parametrize("paper", implemented())
+@pytest.mark.parametrize("paper", TIME_LIMIT)
 def test_truncation_is_not_termination(paper, tmp_path):
-    """The same steps of Reacher, which ends at its time limit alone, train differently."""
+    """The same steps of a task without other ends train differently."""
+    hparams, env, changes, steps = TIME_LIMIT[paper]
     ends = {}
     for time_limit in ("terminal", "bootstrap"):
         folder = tmp_path / time_limit
-        settings, env = tiny(paper, "mujoco", "Reacher", time_limit=time_limit, horizon=64)
-        finish(paper, make_run(settings, env, folder, [0], 128))
-        (ends[time_limit],) = lines(folder, 0, "train")
-    assert ends["terminal"]["entropy"] != ends["bootstrap"]["entropy"]
+        settings, env_id = tiny(paper, hparams, env, time_limit=time_limit, **changes)
+        finish(paper, make_run(settings, env_id, folder, [0], steps))
+        ends[time_limit] = networks(left(folder, [0]))
+    assert ends["terminal"].keys() == ends["bootstrap"].keys()
+    pairs = zip(ends["terminal"].values(), ends["bootstrap"].values(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("paper", implemented())
+@pytest.mark.parametrize("paper", PARAMETERS)
 def test_number_of_parameters_is_the_cards(paper, tmp_path):
-    card = load_card(paper)
-    settings, env = tiny(paper, *next(case[1:] for case in CASES if case[2] == "HalfCheetah"))
-    run = finish(paper, make_run(settings, env, tmp_path, [0], 1))
-    model = run._kept["model"]
-    found = {
-        "policy": sum(p[0].numel() for p in model.policy.parameters()),
-        "value": sum(p[0].numel() for p in model.critic.parameters()),
-    }
-    assert found == card.parameters
-    assert sum(p.numel() for p in model.parameters()) == sum(card.parameters.values())
+    hparams, env, places = PARAMETERS[paper]
+    settings, env_id = tiny(paper, hparams, env)
+    run = finish(paper, make_run(settings, env_id, tmp_path, [0], 1))
+    found = {}
+    for name, place in places.items():
+        first, *rest = place.split(".")
+        module = operator.attrgetter(".".join(rest))(run._kept[first]) if rest else run._kept[first]
+        found[name] = sum(p[0].numel() for p in module.parameters())
+    assert found == load_card(paper).parameters
+    every = networks(left(tmp_path, [0])).values()
+    assert sum(value.numel() for value in every) == sum(found.values())
 
 
 @pytest.mark.parametrize(
     ("paper", "hparams", "env"),
-    [(paper, name, env) for paper in implemented() for name, env in SMOKE[paper].items()],
+    [(paper, name, env) for paper, sets in SMOKE.items() for name, env in sets.items()],
 )
 def test_every_set_trains(paper, hparams, env, tmp_path):
     found = train(paper, hparams, env, tmp_path, iterations=2)
     assert {seed["status"] for seed in found["outcome"].values()} == {"finished"}
     for seed in (0, 1):
         trains = lines(tmp_path, seed, "train")
-        assert [line["step"] for line in trains] == [64, 128]
+        assert [line["step"] for line in trains] == [TINY[paper][1], 2 * TINY[paper][1]]
         assert all(
             np.isfinite([v for k, v in line.items() if k != "kind"]).all() for line in trains
         )
     policy = torch.load(tmp_path / "policy.pt", weights_only=True)
-    assert policy["model"], "the exported policy is empty"
-    assert all(len(value) == 1 for value in policy["model"].values())
+    exported = [value for net in NETWORKS for value in policy.get(net, {}).values()]
+    assert exported, "the exported policy is empty"
+    assert all(len(value) == 1 for value in exported)
     assert (tmp_path / "policy.pt").stat().st_size < 200_000

@@ -1,0 +1,47 @@
+"""How each implementation is tried in `test_algorithms_invariants`: one entry a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from repro.experiment import implementation_of, resolve
+
+# paper -> changes of any of its sets; environment steps of a seed in one such iteration
+TINY: dict[str, tuple[dict[str, Any], int]] = {
+    "ppo-2017": ({"num_actors": 2, "horizon": 32, "epochs": 2, "minibatch_size": 32}, 64),
+}
+# paper -> (set, environment) that are trained
+TRAINED = {
+    "ppo-2017": [
+        ("mujoco", "Reacher"),
+        ("mujoco-ppo2", "HalfCheetah"),
+        ("classic", "CartPole"),
+        ("classic", "FrozenLake"),
+    ],
+}
+# sets that are for environments we have, or can be tried on another one
+SMOKE = {
+    "ppo-2017": {
+        "mujoco": "Hopper",
+        "mujoco-ppo1": "Swimmer",
+        "mujoco-ppo2": "InvertedPendulum",
+        "roboschool": "HalfCheetah",
+        "classic": "CartPole",
+    },
+}
+NOT_YET = {"ppo-2017": {"atari"}}  # no environments for it yet
+# paper -> a task that ends at its time limit alone, and changes with which it is reached
+TIME_LIMIT = {"ppo-2017": ("mujoco", "Reacher", {"horizon": 64}, 128)}
+# paper -> the task of the card's numbers, and where in what is kept each network lies
+PARAMETERS = {
+    "ppo-2017": ("mujoco", "HalfCheetah", {"policy": "model.policy", "value": "model.critic"}),
+}
+NETWORKS = ("model", "policy")  # names under which implementations keep their networks
+
+
+def tiny(paper: str, hparams: str, env: str, **changes: Any) -> tuple[Any, str]:
+    """The set's hyperparameters made small, and the environment's id."""
+    found = resolve(paper, env, hparams=hparams, overrides=TINY[paper][0] | changes)
+    return msgspec.convert(found.hparams, implementation_of(paper).HParams), found.env
