@@ -54,6 +54,7 @@ def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evid
             f"{shown(folder / 'metrics.json')} has {len(seeds)} seeds, the plan promised its "
             f"first {looks}: every planned seed must appear"
         )
+    training, tests = curves["curves.csv"], curves.get("evaluations.csv", {})
     return Evidence(
         paper=experiment.paper,
         env=experiment.env,
@@ -67,8 +68,9 @@ def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evid
                 status=entry["status"],
                 steps=entry["steps"],
                 metrics=entry["metrics"],
-                curve=curves["curves.csv"].get(entry["seed"], []),
-                evaluations=curves.get("evaluations.csv", {}).get(entry["seed"], []),
+                curve=[(step, value) for step, value, _ in training.get(entry["seed"], [])],
+                episodes=[number for *_, number in training.get(entry["seed"], [])],
+                evaluations=[(step, value) for step, value, _ in tests.get(entry["seed"], [])],
             )
             for entry in metrics["seeds"]
         ],

@@ -70,7 +70,7 @@ def mean_band(curves: Mapping[int, Curve]) -> Band:
 
     points: dict[int, list[float]] = {}
     for curve in curves.values():
-        for step, value in curve:
+        for step, value, *_ in curve:
             points.setdefault(step, []).append(value)
     begun = max((curve[0][0] for curve in curves.values() if curve), default=0)
     band = Band([], [], [], [])
@@ -105,7 +105,7 @@ def plot_folder(
     metrics, curves = read_summary(folder)
     manifest = read_json(folder / "manifest.json")
     target = target or folder / "plot.svg"
-    panels = [("curves.csv", "training", "return, mean of the last 100 training episodes")]
+    panels = [("curves.csv", "training", "return of the training episodes, each 1 %")]
     if curves.get("evaluations.csv"):
         episodes = (experiment.evaluation or {}).get("episodes", "")
         panels.append(
@@ -158,7 +158,8 @@ def draw(
         _draw_published(axes, claim, verdict, colour)
     for seed in sorted(curves):
         if curves[seed]:
-            axes.plot(*zip(*curves[seed], strict=True), color=OURS, lw=0.7, alpha=0.35)
+            along, values, *_ = zip(*curves[seed], strict=True)
+            axes.plot(along, values, color=OURS, lw=0.7, alpha=0.35)
     band = mean_band(curves)
     many = len(curves) > 1
     if many:

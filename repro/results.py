@@ -150,19 +150,23 @@ def _until(grid: Sequence[int], record: Record) -> list[int]:
     return [step for step in grid if record.status != "diverged" or step <= record.steps]
 
 
-def csv(curves: Iterable[tuple[int, Sequence[tuple[int, float]]]]) -> str:
-    """`step,seed,return` lines, seed by seed; floats in full."""
-    lines = ["step,seed,return"]
-    lines += [f"{step},{seed},{value!r}" for seed, points in curves for step, value in points]
+def csv(curves: Iterable[tuple[int, Sequence[tuple[int, float, int]]]]) -> str:
+    """`step,seed,return,episodes` lines, seed by seed; floats in full."""
+    lines = ["step,seed,return,episodes"]
+    lines += [
+        f"{step},{seed},{value!r},{episodes}"
+        for seed, points in curves
+        for step, value, episodes in points
+    ]
     return "\n".join(lines) + "\n"
 
 
-def read_csv(text: str) -> dict[int, list[tuple[int, float]]]:
-    """The text of `csv` back: seed → its points."""
-    curves: dict[int, list[tuple[int, float]]] = {}
+def read_csv(text: str) -> dict[int, list[tuple[int, float, int]]]:
+    """The text of `csv` back: seed → its points (step, return, episodes)."""
+    curves: dict[int, list[tuple[int, float, int]]] = {}
     for line in text.splitlines()[1:]:
-        step, seed, value = line.split(",")
-        curves.setdefault(int(seed), []).append((int(step), float(value)))
+        step, seed, value, episodes = line.split(",")
+        curves.setdefault(int(seed), []).append((int(step), float(value), int(episodes)))
     return curves
 
 

@@ -60,7 +60,7 @@ def test_the_picture_says_what_it_shows(drawn):
     for expected in (
         "ppo-2017 · HalfCheetah-v4 · mujoco-ppo2 · 3 seeds (1 diverged) · MuJoCo 3.6.0",
         "environment steps a seed",
-        "return, mean of the last 100 training episodes",
+        "return of the training episodes, each 1 %",
         "return, mean of 10 evaluation episodes",
         "ours: 3 seeds, mean, 95 % interval",
         "published: openai/baselines@ea25b9e",

@@ -67,11 +67,11 @@ def test_the_first_metric_is_the_mean_of_the_last_hundred_episodes_within_the_bu
     metrics, curves = evidence.read_summary(planned.folder)
     found = metrics["seeds"][0]["metrics"]["training-return-last-100"]
     assert found == pytest.approx(sum(returns[-100:]) / 100)
-    curve = dict(curves["curves.csv"][seed])
+    curve = {step: (value, number) for step, value, number in curves["curves.csv"][seed]}
     assert len(curve) == 100
-    assert curve[STEPS] == pytest.approx(found)
-    assert curve[STEPS // 2] == pytest.approx(sum(returns[400:500]) / 100)
-    assert curve[STEPS // 100] == pytest.approx(sum(returns[:10]) / 10)  # the episodes so far
+    assert curve[STEPS] == (pytest.approx(sum(returns[-10:]) / 10), 10)
+    assert curve[STEPS // 2] == (pytest.approx(sum(returns[490:500]) / 10), 10)
+    assert curve[STEPS // 100] == (pytest.approx(sum(returns[:10]) / 10), 10)
 
 
 def test_a_diverged_seed_appears_with_its_diagnosis_and_its_curve_ends_there(planned):
@@ -81,7 +81,7 @@ def test_a_diverged_seed_appears_with_its_diagnosis_and_its_curve_ends_there(pla
     entry = metrics["seeds"][2]
     assert (entry["seed"], entry["status"]) == (bad, "diverged")
     assert entry["diagnosis"] == "value_loss is not finite"
-    assert max(step for step, _ in curves["curves.csv"][bad]) <= STEPS // 2
+    assert max(step for step, *_ in curves["curves.csv"][bad]) <= STEPS // 2
 
 
 def test_an_unfinished_seed_keeps_the_result_from_being_written(planned):

@@ -327,7 +327,7 @@ def test_an_unfinished_seed_makes_a_prefix():
 def test_a_longer_run_is_read_at_the_claims_horizon():
     seeds = [
         seed(1000 + k, 9999.0, steps=2_000_000,
-             curve=[(500_000, 0.0), (1_000_000, v), (2_000_000, 9999.0)])
+             curve=[(500_000, 0.0), (1_000_000, v), (2_000_000, 9999.0)], episodes=[500, 500, 900])
         for k, v in enumerate(spread(1720.0, 90.0))
     ]  # fmt: skip
     verdict = judge(claim(), evidence(seeds=seeds, steps=2_000_000))

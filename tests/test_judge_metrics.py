@@ -16,6 +16,7 @@ from repro.judge.metrics import (
     compute_metrics,
     curve_grid,
     evaluation_curve,
+    level_of_curve,
     metric,
     metrics_of,
     training_curve,
@@ -50,13 +51,32 @@ def test_curve_against_a_slow_oracle():
         episodes=[Episode(int(e), float(r), 1) for e, r in zip(ends, returns, strict=True)],
     )
     grid = curve_grid(4000)
-    for step, value in training_curve(past, grid):
-        done = returns[ends <= step]
-        assert value == pytest.approx(done[-100:].mean())
+    curve = training_curve(past, grid)
+    for (before, _, _), (step, value, number) in zip([(0, 0, 0), *curve], curve, strict=False):
+        done = returns[(ends > before) & (ends <= step)]
+        assert number == len(done)
+        if number:
+            assert value == pytest.approx(done.mean())
+    assert sum(number for *_, number in curve) == (ends <= 4000).sum()
     assert training_curve(past, [0]) == []
-    last = training_curve(past, grid)[-1]
-    assert last == (4000, compute_metrics(["training-return-last-100"], past)[
-        "training-return-last-100"])  # fmt: skip
+
+
+def test_a_point_without_an_episode_keeps_the_value_before():
+    episodes = [Episode(8, 1.0, 8), Episode(10, 3.0, 2), Episode(35, 7.0, 25)]
+    past = History(budget=40, episodes=episodes)
+    assert training_curve(past, [5, 10, 20, 30, 40]) == [
+        (10, 2.0, 2), (20, 2.0, 0), (30, 2.0, 0), (40, 7.0, 1)]  # fmt: skip
+
+
+def test_the_level_at_a_step_is_had_from_a_stored_curve():
+    episodes = [Episode(10 * (k + 1), float(k), 10) for k in range(1000)]
+    past = History(budget=10_000, episodes=episodes)
+    stored = training_curve(past, curve_grid(10_000))
+    curve, numbers = [p[:2] for p in stored], [p[2] for p in stored]
+    assert level_of_curve(curve, numbers, 5000) == pytest.approx(449.5)  # episodes 400 to 499
+    level = compute_metrics(["training-return-last-100"], past)["training-return-last-100"]
+    assert level_of_curve(curve, numbers, 10_000) == pytest.approx(level)
+    assert level_of_curve([], [], 10) is None
 
 
 def test_grid_ends_at_the_budget_and_is_no_finer_than_steps():
@@ -70,8 +90,8 @@ def test_means_over_training_weigh_episodes_or_time():
     past = History(budget=100, episodes=[Episode(10, 0.0, 10), Episode(100, 10.0, 90)])
     values = compute_metrics(["training-return-mean-over-training", "training-return-area"], past)
     assert values["training-return-mean-over-training"] == 5.0
-    # the curve: 0 from 10 to 99 steps, 5 at 100
-    assert values["training-return-area"] == pytest.approx(5.0 / 91)
+    # the curve: 0 from 10 to 99 steps, 10 at 100
+    assert values["training-return-area"] == pytest.approx(10.0 / 91)
 
 
 def test_thresholds_and_censoring():
@@ -91,8 +111,8 @@ def test_evaluations():
     assert compute_metrics(["evaluation-last-10"], past) == {
         "evaluation-last-10": np.mean(range(2, 12)) + 1
     }
-    assert evaluation_curve(past)[0] == (10, 2.0)
-    assert evaluation_curve(past)[-1] == (110, 12.0)
+    assert evaluation_curve(past)[0] == (10, 2.0, 2)
+    assert evaluation_curve(past)[-1] == (110, 12.0, 2)
     assert compute_metrics(["evaluation-last-10"], History(budget=50)) == {}
 
 

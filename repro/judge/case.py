@@ -249,9 +249,10 @@ def _never_got_there(seed: SeedResult, name: str) -> bool:
 
 def _at_horizon(name: str, seed: SeedResult, horizon: int) -> float:
     """The metric at the claim's horizon of a run that went further, from what was stored."""
-    if name == "training-return-last-100" and seed.curve:
-        steps, values = zip(*seed.curve, strict=True)
-        return float(np.interp(horizon, steps, values))
+    if name == "training-return-last-100":
+        level = metrics.level_of_curve(seed.curve, seed.episodes, horizon)
+        if level is not None:
+            return level
     evaluations = [value for step, value in seed.evaluations if step <= horizon]
     if name == "evaluation-last-10" and len(evaluations) >= metrics.LAST_EVALUATIONS:
         return metrics.mean(evaluations[-metrics.LAST_EVALUATIONS :])

@@ -94,7 +94,11 @@ def judge_curve(case: Case) -> Verdict:
         *(say_point(point) for point in points),
     ]
     if figure.smoothing:
-        own = "each evaluation" if case.metric.needs == "evaluation" else "last 100 episodes"
+        own = (
+            "each evaluation"
+            if case.metric.needs == "evaluation"
+            else "the episodes of each hundredth"
+        )
         reasons.append(f"Smoothing of the published curve: {figure.smoothing}; ours: {own}.")
     if ceiling is not None:
         reasons.append(f"Power ceiling (the lowest of the six): {percent(ceiling)}.")

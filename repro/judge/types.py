@@ -23,8 +23,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 class SeedResult(Data, frozen=True, kw_only=True):
     """One seed of a result. status: finished, diverged, or anything else for unfinished.
 
-    metrics: per-seed metrics by name. curve: (step, mean of the last 100 training episodes).
-    evaluations: (step, mean return of that evaluation).
+    metrics: per-seed metrics by name. curve: (step, mean of the training episodes finished since
+    the step before), episodes: how many those were. evaluations: (step, mean return of one).
     """
 
     seed: int
@@ -32,6 +32,7 @@ class SeedResult(Data, frozen=True, kw_only=True):
     steps: int
     metrics: dict[str, float] = {}
     curve: list[tuple[int, float]] = []
+    episodes: list[int] = []
     evaluations: list[tuple[int, float]] = []
 
 
