@@ -95,8 +95,9 @@ def test_set_errors(clone: Path, old: str, new: str, expected: str) -> None:
     assert expected in message
 
 
-def test_unknown_papers_and_aliases() -> None:
+def test_unknown_papers_and_aliases(clone: Path) -> None:
     assert load_card("PPO").id == "ppo-2017"
+    (clone / "papers/dppo-2017.yaml").unlink()
     with pytest.raises(ReproError, match='did you mean "ppo-2017"'):
         load_card("ppo-2018")
     with pytest.raises(ReproError, match="has no card yet"):
