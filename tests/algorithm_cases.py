@@ -11,6 +11,7 @@ from repro.experiment import implementation_of, resolve
 # paper -> changes of any of its sets; environment steps of a seed in one such iteration
 TINY: dict[str, tuple[dict[str, Any], int]] = {
     "ppo-2017": ({"num_actors": 2, "horizon": 32, "epochs": 2, "minibatch_size": 32}, 64),
+    "a3c-2016": ({"num_actors": 2, "horizon": 32}, 64),
 }
 # paper -> (set, environment) that are trained
 TRAINED = {
@@ -20,6 +21,7 @@ TRAINED = {
         ("classic", "CartPole"),
         ("classic", "FrozenLake"),
     ],
+    "a3c-2016": [("a2c", "Reacher"), ("classic", "CartPole")],
 }
 # sets that are for environments we have, or can be tried on another one
 SMOKE = {
@@ -30,13 +32,19 @@ SMOKE = {
         "roboschool": "HalfCheetah",
         "classic": "CartPole",
     },
+    "a3c-2016": {"a2c": "Hopper", "classic": "Pendulum"},
 }
-NOT_YET = {"ppo-2017": {"atari"}}  # no environments for it yet
+# no environments for it yet
+NOT_YET = {"ppo-2017": {"atari"}, "a3c-2016": {"atari", "a2c-atari"}}
 # paper -> a task that ends at its time limit alone, and changes with which it is reached
-TIME_LIMIT = {"ppo-2017": ("mujoco", "Reacher", {"horizon": 64}, 128)}
+TIME_LIMIT: dict[str, tuple[str, str, dict[str, Any], int]] = {
+    "ppo-2017": ("mujoco", "Reacher", {"horizon": 64}, 128),
+    "a3c-2016": ("a2c", "Reacher", {"horizon": 64}, 128),
+}
 # paper -> the task of the card's numbers, and where in what is kept each network lies
 PARAMETERS = {
     "ppo-2017": ("mujoco", "HalfCheetah", {"policy": "model.policy", "value": "model.critic"}),
+    "a3c-2016": ("a2c", "HalfCheetah", {"policy": "model.policy", "value": "model.critic"}),
 }
 NETWORKS = ("model", "policy")  # names under which implementations keep their networks
 
