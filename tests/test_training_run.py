@@ -189,14 +189,16 @@ def moments(seen):
     return mean, np.sqrt(second - mean**2 + 1e-8)
 
 
-def test_statistics_of_every_step_take_an_observation_in_before_it_is_used(tmp_path, monkeypatch):
+@pytest.mark.parametrize("env", ["Pendulum", "ProbeTurns-v0"])
+def test_statistics_take_each_observation_in_once_before_it_is_used(env, tmp_path, monkeypatch):
+    """Those that a time limit cut off (every third of ProbeTurns) are normalised, not counted."""
     changes = {"observation_normalization": running("step")}
-    _, rollouts = recorded(tmp_path, monkeypatch, "Pendulum", **changes)
+    _, rollouts = recorded(tmp_path, monkeypatch, env, **changes)
     raw = np.concatenate([r.observation for r in rollouts], axis=2)
     used = np.concatenate([r.seen[:, :, :-1] for r in rollouts], axis=2)
     for t in range(raw.shape[2]):
         for seed in range(2):
-            mean, deviation = moments(raw[seed, :, : t + 1].reshape(-1, 3))
+            mean, deviation = moments(raw[seed, :, : t + 1].reshape(-1, raw.shape[-1]))
             expected = np.clip((raw[seed, :, t] - mean) / deviation, -10, 10)
             np.testing.assert_allclose(used[seed, :, t], expected, rtol=1e-4, atol=1e-4)
 
