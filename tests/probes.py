@@ -1,15 +1,16 @@
 """Probe environments: tasks so small that values and best actions are known beforehand.
 
-Importing this module registers them with Gymnasium. In order of what they need to work:
+Importing this module registers them with Gymnasium. In order of what they need to work; Box:
+there is one with real-valued actions:
 
-ProbeConstant      one step, reward 2                                    value
-ProbeDiscount      two steps, reward 1 with the second                   discounting, terminals
-ProbeObservation   one step, reward = the observation ±1                 its value for each
+ProbeConstant(Box) one step, reward 2                                    value
+ProbeDiscount(Box) two steps, reward 1 with the second                   discounting, terminals
+ProbeObservation(Box)one step, reward = the observation ±1                 its value for each
 ProbeAction(Box)   one step, the reward depends on the action            the policy's gradient
 ProbeBoth(Box)     one step, the best action depends on the observation  both networks
 ProbeImage         ProbeBoth in pictures                                 convolutions
-ProbeForever       reward 1 a step until the time limit of one step      time limits
-ProbeTurns         two states by turns, limit of three steps             which state was cut off
+ProbeForever(Box)  reward 1 a step until the time limit of one step      time limits
+ProbeTurns(Box)    two states by turns, limit of three steps             which state was cut off
 ProbeBounds        rewards the action's size as the environment got it   clipping of actions
 """
 
@@ -87,8 +88,8 @@ def picture(x: float) -> np.ndarray:
 class Discount(gymnasium.Env):
     """Observation 0, then 1; the second step is rewarded and the last."""
 
-    def __init__(self) -> None:
-        self.observation_space, self.action_space = ONE, spaces.Discrete(2)
+    def __init__(self, box: bool = False) -> None:
+        self.observation_space, self.action_space = ONE, ONE if box else spaces.Discrete(2)
         self.x = 0.0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
@@ -105,8 +106,8 @@ class Discount(gymnasium.Env):
 class Forever(gymnasium.Env):
     """Never ends by itself. By turns: reward 1 at observation 1, reward 0 at observation −1."""
 
-    def __init__(self, turns: bool) -> None:
-        self.observation_space, self.action_space = ONE, spaces.Discrete(2)
+    def __init__(self, turns: bool, box: bool = False) -> None:
+        self.observation_space, self.action_space = ONE, ONE if box else spaces.Discrete(2)
         self.turns, self.x = turns, 1.0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
@@ -133,6 +134,11 @@ PROBES: dict[str, tuple[type[gymnasium.Env], dict[str, Any], int | None]] = {
     "ProbeBounds-v0": (OneStep, {"kind": "size", "box": True}, None),
     "ProbeForever-v0": (Forever, {"turns": False}, 1),
     "ProbeTurns-v0": (Forever, {"turns": True}, 3),
+    "ProbeConstantBox-v0": (OneStep, {"kind": "constant", "box": True}, None),
+    "ProbeDiscountBox-v0": (Discount, {"box": True}, None),
+    "ProbeObservationBox-v0": (OneStep, {"kind": "observation", "box": True, "sees": True}, None),
+    "ProbeForeverBox-v0": (Forever, {"turns": False, "box": True}, 1),
+    "ProbeTurnsBox-v0": (Forever, {"turns": True, "box": True}, 3),
 }
 for _id, (_made, _settings, _limit) in PROBES.items():
     if _id not in gymnasium.registry:

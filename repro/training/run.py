@@ -260,6 +260,8 @@ class Run(Generic[H]):
             due &= where
         if not due.any():
             return
+        self._check_parameters()  # a policy that is no number cannot be played
+        due &= self.active
         began = time.monotonic()
         if self._evaluation_envs is None:
             self._evaluation_envs = make(self.env, self.seeds, protocol.episodes, "evaluation")
@@ -292,9 +294,7 @@ class Run(Generic[H]):
         )
 
     def _between_iterations(self) -> None:
-        for kept in self._kept.values():
-            if hasattr(kept, "finite"):
-                self.diverged(~kept.finite().cpu().numpy(), "parameters are not finite")
+        self._check_parameters()
         self.active &= self.steps_done < self.steps
         self.all_active = bool(self.active.all())
         now = time.monotonic()
@@ -309,6 +309,11 @@ class Run(Generic[H]):
                 log.flush()
             self._last_flush = now
             self._send_progress()
+
+    def _check_parameters(self) -> None:
+        for kept in self._kept.values():
+            if hasattr(kept, "finite"):
+                self.diverged(~kept.finite().cpu().numpy(), "parameters are not finite")
 
     def _pause(self) -> float:
         """Seconds between checkpoints; asked for 0, every iteration writes one."""
