@@ -280,7 +280,7 @@ def test_anchors_of_cards_and_code_agree() -> None:
     """Every `# paper eq.7` in an implementation is an anchor of that card, and the other way."""
     for file in sorted(paths.IMPLEMENTATIONS.glob("*_[12][09]*.py")):
         card_id = file.stem.replace("_", "-")
-        found = re.findall(r"# ([a-z0-9-]+-\d{4}) (eq|alg)\.(\d+)", file.read_text())
+        found = re.findall(r"# ([a-z0-9-]+-\d{4}) (eq|alg|sec)\.(\w+)", file.read_text())
         for paper, kind, number in found:
             assert f"{kind}{number}" in load_card(paper).equations, (file.name, paper)
         own = {f"{kind}{number}" for paper, kind, number in found if paper == card_id}

@@ -145,9 +145,15 @@ def all_sets() -> list[tuple[str, str, str | None]]:
     return found
 
 
+def type_of(paper: str, name: str) -> type[Strict]:
+    """What a set's values convert to; MEASURED names sets of closed-form problems."""
+    module = implementation_of(paper)
+    return getattr(module, "MEASURED", {}).get(name, module.HParams)
+
+
 @pytest.mark.parametrize(("paper", "name", "env"), all_sets())
 def test_every_set_gives_every_field_and_no_other(paper, name, env):
-    kind = implementation_of(paper).HParams
+    kind = type_of(paper, name)
     values = load_sets(paper)[name].values(env)
     converted = convert_hparams(values, kind)
     assert set(values) == {field.name for field in msgspec.structs.fields(kind)}
@@ -162,10 +168,11 @@ def test_every_set_gives_every_field_and_no_other(paper, name, env):
 @papers
 def test_every_ablation_converts(paper):
     card, sets = load_card(paper), load_sets(paper)
-    kind = implementation_of(paper).HParams
-    name = next(iter(sets))
-    for ablation in card.ablations.values():
-        convert_hparams(sets[name].values() | ablation.changes, kind)
+    for name, ablation in card.ablations.items():
+        of_claims = {claim.hparams for claim in card.claims if claim.ablation == name}
+        for chosen in of_claims or {next(iter(sets))}:
+            values = sets[chosen].values() | ablation.changes
+            convert_hparams(values, type_of(paper, chosen))
 
 
 def test_the_rules_can_fail(tmp_path):

@@ -18,7 +18,7 @@ from repro.training.choices import (
 from repro.training.environments import Box
 from repro.training.networks import MLP, ConvTorso
 from repro.training.policies import CategoricalPolicy, Distribution, GaussianPolicy, Policy
-from repro.training.rng import Streams
+from repro.training.rng import Mask, Streams
 from repro.training.run import Run, TrainingEnvironments
 
 
@@ -42,9 +42,9 @@ class ActorCritic(nn.Module):
         """observation [S, B, *shape] -> values [S, B]."""
         return self.critic(self.torso(observation)).squeeze(-1)
 
-    def noise(self, streams: Streams, *shape: int) -> Tensor:
+    def noise(self, streams: Streams, *shape: int, active: Mask = None) -> Tensor:
         """What `act(...).sample` needs for actions [S, *shape, ...]."""
-        return self.policy.noise(streams, *shape)
+        return self.policy.noise(streams, *shape, active=active)
 
 
 def make_actor_critic(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from repro.training.rng import Streams
+from repro.training.rng import Mask, Streams
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -133,9 +133,9 @@ class GaussianPolicy(nn.Module):
         with torch.no_grad():
             self.log_std.copy_(value.reshape(-1, 1, 1).expand_as(self.log_std))
 
-    def noise(self, streams: Streams, *shape: int) -> Tensor:
+    def noise(self, streams: Streams, *shape: int, active: Mask = None) -> Tensor:
         """Noise for actions of `shape`: standard normal [S, *shape, A]."""
-        return streams.normal(*shape, self.log_std.shape[-1])
+        return streams.normal(*shape, self.log_std.shape[-1], active=active)
 
 
 class CategoricalPolicy(nn.Module):
@@ -149,9 +149,9 @@ class CategoricalPolicy(nn.Module):
         """observation [S, B, *shape] -> distribution over A choices."""
         return Categorical.from_logits(self.logits(observation))
 
-    def noise(self, streams: Streams, *shape: int) -> Tensor:
+    def noise(self, streams: Streams, *shape: int, active: Mask = None) -> Tensor:
         """Noise for actions of `shape`: uniform [S, *shape]."""
-        return streams.uniform(*shape)
+        return streams.uniform(*shape, active=active)
 
 
 Policy = GaussianPolicy | CategoricalPolicy

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.training.choices import Off, ReturnStd, RunningObservation
-from repro.training.environments import Box
+from repro.training.environments import Box, Discrete
 from repro.training.evaluate import Act
 from repro.training.policies import Distribution
-from repro.training.rng import Streams
+from repro.training.rng import Mask, Streams
 from repro.training.run import Run, TrainingEnvironments
 
 
@@ -23,7 +23,40 @@ class Actor(Protocol):
     """What a collector steps with: a policy, and the noise that its samples need."""
 
     def act(self, observation: Tensor, /) -> Distribution: ...
-    def noise(self, streams: Streams, /, *shape: int) -> Tensor: ...
+    def noise(self, streams: Streams, /, *shape: int, active: Mask = None) -> Tensor: ...
+
+
+def bounded_by(space: Box | Discrete, clip: bool) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What brings actions [S, E, ...] into the space's bounds; nothing does unless `clip`."""
+    if not clip or not isinstance(space, Box):
+        return lambda action: action
+    low, high = space.low, space.high
+    return lambda action: np.minimum(np.maximum(action, low), high)
+
+
+def evaluation_act(
+    run: Run[Any],
+    actor: Actor,
+    see: Callable[[NDArray[Any]], NDArray[Any]],
+    bounded: Callable[[NDArray[Any]], NDArray[Any]],
+) -> Act:
+    """The policy for `run.evaluate`: the mode, or a sample, as the protocol says.
+
+    see: raw observations -> what the policy sees; bounded: its actions -> the environment's.
+    """
+    deterministic = run.evaluation is None or run.evaluation.deterministic
+
+    def act(observation: NDArray[Any], begins: NDArray[np.bool_]) -> NDArray[Any]:
+        del begins  # the policy has no memory
+        seen = torch.from_numpy(see(observation).astype(np.float32))
+        with torch.inference_mode():
+            chosen = actor.act(seen.to(run.device))
+            if deterministic:
+                return bounded(chosen.mode().cpu().numpy())
+            noise = actor.noise(run.rng("evaluation"), observation.shape[1])
+            return bounded(chosen.sample(noise).cpu().numpy())
+
+    return act
 
 
 @dataclass(frozen=True)
@@ -89,9 +122,8 @@ class Collector:
             self.update_every_step = observations.update == "step"
         if isinstance(rewards, ReturnStd):
             self.rewards = rewards.make(S, E, gamma)
-        space = envs.action_space
-        self.continuous = isinstance(space, Box)
-        self.bounds = (space.low, space.high) if isinstance(space, Box) and clip_actions else None
+        self.continuous = isinstance(envs.action_space, Box)
+        self._bounded = bounded_by(envs.action_space, clip_actions)
         self._noise = run.rng("action")
         self._seen = self._see(envs.observation)
 
@@ -157,21 +189,9 @@ class Collector:
     def actor(self, actor: Actor) -> Act:
         """The policy for evaluation: raw observations [S, E, *shape] -> actions [S, E, ...].
 
-        The mode of the distribution, or a sample, as the protocol says. The normaliser is frozen.
+        The normaliser is frozen.
         """
-        deterministic = self.run.evaluation is None or self.run.evaluation.deterministic
-
-        def act(observation: NDArray[Any], begins: NDArray[np.bool_]) -> NDArray[Any]:
-            del begins  # the policy has no memory
-            seen = torch.from_numpy(self._normalized(observation).astype(np.float32))
-            with torch.inference_mode():
-                chosen = actor.act(seen.to(self.run.device))
-                if deterministic:
-                    return self._bounded(chosen.mode().cpu().numpy())
-                noise = actor.noise(self.run.rng("evaluation"), observation.shape[1])
-                return self._bounded(chosen.sample(noise).cpu().numpy())
-
-        return act
+        return evaluation_act(self.run, actor, self._normalized, self._bounded)
 
     @property
     def _active(self) -> NDArray[np.bool_] | None:
@@ -189,11 +209,6 @@ class Collector:
         if self.rewards is None:
             return step.reward
         return self.rewards(step.reward, step.terminated | step.truncated, self._active)
-
-    def _bounded(self, action: NDArray[Any]) -> NDArray[Any]:
-        if self.bounds is None:
-            return action
-        return np.minimum(np.maximum(action, self.bounds[0]), self.bounds[1])
 
     def state_dict(self) -> dict[str, Any]:
         normalizers = {name: n.state_dict() for name, n in self._normalizers().items()}
