@@ -57,7 +57,7 @@ RUN = ("run", "ppo-2017", "--env", "CartPole", "--steps", "64")
         (("show", "ppo"), None),
         (("show", "pop-2017"), 'did you mean "ppo-2017"?'),
         (("show", "ppo-2017", "--hparams", "mujoc"), 'did you mean "mujoco"?'),
-        (("show", "dqn-2013"), "dqn-2013"),
+        (("show", "dnq-2013"), 'did you mean "dqn-2013"?'),
         (("verify", "pop-2017"), 'did you mean "ppo-2017"?'),
         (("plot", "ppo-2017", "--env", "CartPole", "--out", "x.gif"), ".svg, .png or .pdf"),
         (("plot", "ppo-2017", "--env", "Acrobot"), "no result in"),

@@ -2,7 +2,8 @@
 
 examples:
   repro show ppo-2017
-  repro show ppo-2017 --hparams mujoco            every value of a set, with its source
+  repro show sac --hparams mujoco                 every value of a set, with its source
+  repro show sac --hparams mujoco --env Humanoid  as it is for one environment
   repro show ppo-2017 --json
 """
 
@@ -13,141 +14,216 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from repro.commands import text
-from repro.errors import ReproError, nearest
+from repro.errors import ReproError
 
 if TYPE_CHECKING:
-    from repro.cards.models import Card, Claim
+    from repro.cards import HParamSet
+    from repro.cards.models import Card, Claim, Published
+    from repro.index import Index
+
+_TIERS = {
+    "quick": "quick: its claims can be tested here in minutes",
+    "full": "full: its claims can be tested here as published",
+    "scaled": "scaled: only an honest smaller test fits here",
+    "none": "none: nothing to run here",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paper", metavar="ID", help="a paper's id, such as ppo-2017")
-    parser.add_argument("--hparams", metavar="SET", help="list the values of one set")
+    parser.add_argument("paper", metavar="ID", help="a paper's id or alias, such as ppo-2017")
+    parser.add_argument("--hparams", metavar="SET", help="every value of a set, with its source")
     parser.add_argument("--env", metavar="E", help="with --hparams: its values for an environment")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 
 def execute(args: argparse.Namespace) -> int:
     from repro.cards import load_card
+    from repro.commands import show_set
+    from repro.index import open_index
 
-    card = load_card(args.paper)
+    if args.env and not args.hparams:
+        raise ReproError(f"--env {args.env} goes with --hparams SET; leave it out, or name a set")
+    index = open_index()
+    card = load_card(index.resolve(args.paper))
     if args.hparams:
-        return _show_set(card, args)
+        return show_set.execute(card.id, args)
     if args.json:
         import msgspec
 
-        print(json.dumps(msgspec.to_builtins(card), indent=1, ensure_ascii=False))
+        built_upon = {"built_upon_by": index.children(card.id)}
+        print(json.dumps(msgspec.to_builtins(card) | built_upon, indent=1, ensure_ascii=False))
         return 0
-    print("\n".join(page(card)))
+    print("\n".join(page(card, index)))
     return 0
 
 
-def page(card: Card) -> list[str]:
+def page(card: Card, index: Index) -> list[str]:
     """The card as lines of text."""
     from repro.cards import load_sets
     from repro.evidence import stored_verdicts
 
     stored = stored_verdicts(card.id) or {"status": "no evidence yet", "verdicts": []}
     answers = {verdict["claim"]: verdict for verdict in stored["verdicts"]}
-    lines = [text.bold(card.title)]
-    names = ", ".join(card.authors) + ("" if card.authors_complete else ", …")
-    lines.append(text.wrapped(f"{names} ({card.year})"))
-    where = [card.venue, f"arXiv:{card.arxiv}" if card.arxiv else card.url, card.official_code]
-    lines.append(" · ".join([card.id, *(place for place in where if place)]))
-    lines.append(f"{card.section} · number {card.number} · {card.kind}")
-    lines += ["", text.wrapped(card.summary)]
-    if card.builds_on:
-        lines.append(text.wrapped("Builds on " + ", ".join(card.builds_on) + "."))
-    lines += ["", f"{text.bold('Evidence')}: {text.answer(stored['status'])}"]
+    sets = load_sets(card.id)
+    lines = _head(card, index)
+    status = f"{text.bold('Evidence')}: {text.answer(stored['status'])}"
+    lines += ["", status, *text.paragraph(stored.get("reason") or "", "  ")]
     if card.claims:
-        lines += ["", text.bold("Claims"), _claims(card.claims, answers)]
+        lines += ["", text.bold("Claims"), *_claims(card.claims, answers)]
     if card.ablations:
-        lines += ["", text.bold("Ablations")]
+        lines += ["", text.bold("Ablations that the paper studies")]
         for name, ablation in card.ablations.items():
             what = ablation.says or ", ".join(ablation.changes)
-            lines.append(text.wrapped(f"{what} ({ablation.source})", "    ", f"  {name}: "))
-    sets = load_sets(card.id)
-    if sets:
-        lines += ["", text.bold("Hyperparameter sets")]
-        for name, hparam_set in sets.items():
-            lines.append(text.wrapped(hparam_set.about, "    ", f"  {name}: "))
-    for heading, entries in (
-        ("Known differences", [f"{d.what}: {d.why} Effect: {d.effect}" for d in card.deviations]),
-        ("What makes it hard", [" ".join([g.says, *g.threads]) for g in card.gotchas]),
-        ("Notes", [*card.notes, *filter(None, [card.experiment, card.no_experiment])]),
-    ):
+            figures = _figures(ablation.published)
+            said = f"{what} ({ablation.source}){figures}"
+            lines += text.paragraph(said, "    ", f"  {name}: ")
+    lines += _sets(card, sets)
+    for heading, entries in _sections(card):
         if entries:
             lines += ["", text.bold(heading)]
-            lines += [text.wrapped(entry, "    ", "  - ") for entry in entries]
-    return [*lines, "", *_commands(card)]
+            for entry in entries:
+                lines += text.paragraph(entry, "    ", "  - ")
+    return [*lines, "", *_commands(card, sets)]
 
 
-def _claims(claims: list[Claim], answers: dict[str, Any]) -> str:
-    rows, colours = [], []
+def _head(card: Card, index: Index) -> list[str]:
+    names = ", ".join(card.authors) + ("" if card.authors_complete else ", …")
+    lines = [text.bold(text.wrapped(card.title)), text.wrapped(f"{names} ({card.year})")]
+    where = [card.venue, f"arXiv:{card.arxiv}" if card.arxiv else card.url]
+    code = f"code: {card.official_code}" if card.official_code else "no official code known"
+    lines.append(text.wrapped(" · ".join([card.id, *(place for place in where if place), code])))
+    other = [f"also called {', '.join(card.aliases)}"] if card.aliases else []
+    lines.append(text.wrapped(" · ".join([card.section, f"number {card.number}", *other])))
+    depth = {"full": "full", "claims": "claims", "index": "index only"}[card.depth]
+    lines.append(text.wrapped(f"{card.kind} · card: {depth} · tier {_TIERS[card.tier]}"))
+    lines += ["", text.wrapped(card.summary)]
+    for said, papers in (
+        ("Builds on", card.builds_on),
+        ("Built upon by", index.children(card.id)),
+    ):
+        if papers:
+            lines.append(text.wrapped(f"{said} {', '.join(papers)}."))
+    if card.environments:
+        lines.append(text.wrapped(f"Environments: {', '.join(card.environments)}."))
+    return lines
+
+
+def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
+    """A row for each claim, what it says below it, and the judge's reason where there is one."""
+    several_sets = len({claim.hparams for claim in claims}) > 1
+    rows, colours, below = [], [], []
     for claim in claims:
-        figure = claim.published
-        value = "–"
-        if figure and figure.mean is not None:
-            value = text.number(figure.mean)
-            if figure.std is not None:
-                value += f" ± {text.number(figure.std)}"
-        elif figure and figure.curve:
-            value = "a curve"
-        headline = answers.get(claim.id, {}).get("headline", "no evidence yet")
+        verdict = answers.get(claim.id, {})
+        answer = verdict.get("answer", "not tested")
+        star = "*" if claim.central else " "
+        ours = (verdict.get("ours") or {}).get("mean")
+        rows.append(
+            [
+                f"{star} {claim.id}",
+                _figure(claim.published),
+                "–" if ours is None else text.number(ours),
+                answer,
+            ]
+        )
+        tint = "dim" if answer == "not tested" else text.ANSWER_COLOURS.get(answer, "yellow")
+        colours.append([None, None, None, tint])
         arm = claim.hparams + (f"+{claim.ablation}" if claim.ablation else "")
-        rows.append([f"  {claim.id}", claim.env, arm, value, claim.source, headline])
-        colours.append([None] * 5 + [text.ANSWER_COLOURS.get(headline, "dim")])
-    room = text.page_width() - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1, 2, 3, 5))
-    for row in rows:
-        if len(row[4]) > max(room, 16):
-            row[4] = row[4][: max(room, 16) - 1] + "…"
-    return text.table(rows, ["  claim", "env", "set", "published", "source", "ours"], colours)
+        extra = f"; set {arm}" if several_sets or claim.ablation else ""
+        notes = [text.dim(line) for line in text.paragraph(_said(claim) + extra + ")", "    ")]
+        headline = verdict.get("headline", answer)
+        if headline != answer:
+            notes += [text.coloured(line, str(tint)) for line in text.paragraph(headline, "    ")]
+        below.append(notes)
+    header = ["  claim", "published", "ours", "verdict"]
+    head, *body = text.table(rows, header, colours).split("\n")
+    lines = [head]
+    for line, notes in zip(body, below, strict=True):
+        lines += [line, *notes]
+    marks = [] if several_sets else [f"all with the set {claims[0].hparams}"]
+    marks += ["* counts for the paper's status"] if any(c.central for c in claims) else []
+    shown = {c.published.confidence for c in claims if c.published}
+    marks += ["≈ read off a figure or approximate"] if "approximate" in shown else []
+    marks += ["? recalled, not confirmed: decides nothing"] if "recalled" in shown else []
+    return [*lines, *([text.dim(text.wrapped("; ".join(marks), "  "))] if marks else [])]
 
 
-def _commands(card: Card) -> list[str]:
+def _said(claim: Claim) -> str:
+    return f"{claim.says.rstrip('.')} ({claim.source}"
+
+
+def _figure(figure: Published | None) -> str:
+    """`1,669 ± 222.3`, with ≈ or ? where the figure was not read in print."""
+    if figure is None:
+        return "–"
+    if figure.mean is None:
+        return "a curve" if figure.curve else "–"
+    value = text.number(figure.mean)
+    if figure.std is not None:
+        value += f" ± {text.number(figure.std)}"
+    return {"approximate": "≈ ", "recalled": "? "}.get(figure.confidence, "") + value
+
+
+def _figures(published: dict[str, Any] | None) -> str:
+    """An ablation's published figures, in a few words."""
+    if not published:
+        return ""
+    said = [f"{name} {text.plain(value)}" for name, value in published.items()]
+    return ". Published: " + ", ".join(said)
+
+
+def _sets(card: Card, sets: dict[str, HParamSet]) -> list[str]:
+    if not sets:
+        return []
+    lines = ["", text.bold("Hyperparameter sets")]
+    for name, hparam_set in sets.items():
+        default = _default([env for env, chosen in card.default.items() if chosen == name], card)
+        lines += text.paragraph(hparam_set.about + default, "    ", f"  {name}: ")
+    return lines
+
+
+def _default(used: list[str], card: Card) -> str:
+    """For which environments `repro run` takes a set."""
+    if not used:
+        return ""
+    if len(used) == len(card.default):
+        return " The default."
+    return f" Default for {', '.join('other tasks' if e == '*' else e for e in used)}."
+
+
+def _sections(card: Card) -> list[tuple[str, list[str]]]:
+    differences = [
+        f"{_clause(d.what)}: {_clause(d.why)}. Effect: {_clause(d.effect)}."
+        for d in card.deviations
+    ]
+    hard = [g.says + (f" ({', '.join(g.threads)})" if g.threads else "") for g in card.gotchas]
+    return [
+        ("What makes it hard to reproduce", hard),
+        ("Where we knowingly differ", differences),
+        ("Tuning in the paper", [card.tuning_budget] if card.tuning_budget else []),
+        ("What would test it here", [*filter(None, [card.experiment, card.no_experiment])]),
+        ("Notes", card.notes),
+        (
+            "Equations that code lines point at",
+            [f"{anchor}: {what}" for anchor, what in card.equations.items()],
+        ),
+        ("Published tables", [f"papers/{card.data}"] if card.data else []),
+    ]
+
+
+def _clause(words: str) -> str:
+    return words.strip().rstrip(".")
+
+
+def _commands(card: Card, sets: dict[str, HParamSet]) -> list[str]:
+    """What to type next."""
     from repro.experiment import implemented
 
-    if card.id not in implemented():
-        return ["No implementation yet."]
-    env = next((c.env for c in card.claims if c.env != "several"), None)
-    env = env or next((e for e in card.default if e != "*"), "ENV")
-    return [f"repro run {card.id} --env {env}"]
-
-
-def _show_set(card: Card, args: argparse.Namespace) -> int:
-    from repro.cards import load_sets
-
-    sets = load_sets(card.id)
-    if args.hparams not in sets:
-        raise ReproError(
-            f'{card.id} has no hparam set "{args.hparams}": {nearest(args.hparams, sets)}'
-        )
-    chosen = sets[args.hparams]
-    values, origins = chosen.values(args.env), chosen.provenance(args.env)
-    if args.json:
-        print(json.dumps({"values": values, "provenance": origins}, indent=1, ensure_ascii=False))
-        return 0
-    print(text.bold(f"{card.id} · {chosen.name}"))
-    print(text.wrapped(chosen.about))
-    print()
-    width = max(map(len, origins), default=0)
-    above = None
-    for field, origin in origins.items():
-        value: Any = values
-        for key in field.split("."):
-            value = value[key]
-        if (origin["status"], origin["source"]) != above:
-            above = (origin["status"], origin["source"])
-            print(text.dim(text.wrapped(f"{origin['source']} ({origin['status']})")))
-        unit = f" {origin['unit']}" if origin["unit"] else ""
-        print(f"  {field:<{width}}  {_plain(value)}{unit}")
-    return 0
-
-
-def _plain(value: Any) -> str:
-    """`clip(range: 0.2)` for a tagged block, numbers as people write them."""
-    if isinstance(value, dict):
-        if value.get("kind") == "constant" and set(value) == {"kind", "value"}:
-            return _plain(value["value"])
-        inner = ", ".join(f"{k}: {_plain(v)}" for k, v in value.items() if k != "kind")
-        return f"{value.get('kind', '')}({inner})" if inner else str(value.get("kind", ""))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    chosen = next(iter(card.default.values()), None) or next(iter(sets), None)
+    lines = [f"repro show {card.id} --hparams {chosen}"] if chosen else []
+    if card.id in implemented():
+        env = next((c.env for c in card.claims if c.env != "several"), None)
+        env = env or next((e for e in card.default if e != "*"), "ENV")
+        lines.append(f"repro run {card.id} --env {env}")
+    else:
+        lines.append("No implementation yet: `repro papers --code` lists what can be run.")
+    return [*lines, f"repro cite {card.id}"]

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 _CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 ANSWER_COLOURS = {
@@ -53,6 +54,23 @@ def page_width() -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 100)
 
 
+def room() -> int | None:
+    """Columns of the terminal (or COLUMNS); None in a pipe, where nothing is cut off."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size((100, 24)).columns
+    return None
+
+
+def clipped(text: str, width: int) -> str:
+    """The text, or as much of it as fits in `width` columns, an ellipsis at its end."""
+    if width_of(text) <= width:
+        return text
+    kept = text[: max(width - 1, 0)]
+    while width_of(kept) > width - 1 and kept:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
 def table(
     rows: Sequence[Sequence[str]],
     header: Sequence[str],
@@ -88,6 +106,27 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def paragraph(words: str, indent: str, first: str | None = None) -> list[str]:
+    """As `wrapped`, in lines; none for no words."""
+    return wrapped(words, indent, first).split("\n") if words.strip() else []
+
+
+def plain(value: Any) -> str:
+    """`clip(range: 0.2)` for a tagged block, numbers as people write them."""
+    if isinstance(value, dict):
+        if value.get("kind") == "constant" and set(value) == {"kind", "value"}:
+            return plain(value["value"])
+        inner = ", ".join(f"{k}: {plain(v)}" for k, v in value.items() if k != "kind")
+        return f"{value.get('kind', '')}({inner})" if inner else str(value.get("kind", ""))
+    if isinstance(value, list):
+        return ", ".join(map(plain, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def sparkline(values: Sequence[float]) -> str:
