@@ -9,12 +9,13 @@ import numpy as np
 import probes  # noqa: F401 - registers the environments
 import pytest
 import torch
+from runner_tools import assert_same
 from training_tools import kept, lines, make_run, outcome, ppo, trained
 
 from implementations import ppo_2017
 from repro.training.hparams import HParams as Strict
 from repro.training.rollout import Collector
-from repro.training.run import Run
+from repro.training.run import Run, Stopped
 from repro.training.schedules import Constant, Linear
 
 
@@ -263,3 +264,27 @@ def test_progress_says_where_each_seed_stands(tmp_path):
     assert said[-1].returns == [2.0, 2.0]
     assert said[-1].diverged == []
     assert msgspec.json.encode(vars(said[-1]))
+
+
+class StopsOnce(Run):
+    def log(self, *args, **values):
+        super().log(*args, **values)
+        self.stop.set()
+
+
+def test_what_outlives_an_iteration_is_kept(tmp_path):
+    """β, the step size that follows a KL target, and the moments of Adam."""
+    hp = ppo(
+        surrogate={"kind": "adaptive-kl", "target": 1e-3, "initial_beta": 1.0},
+        step_size={"kind": "kl-target", "initial": 0.01, "target": 1e-4},
+        observation_normalization=running("step"),
+    )
+    with pytest.raises(Stopped):
+        ppo_2017.train(make_run(hp, "Pendulum", tmp_path / "a", steps=312, kind=StopsOnce))
+    trained(hp, "Pendulum", tmp_path / "a", steps=312)
+    trained(hp, "Pendulum", tmp_path / "b", steps=312)
+    logs = [(tmp_path / x / "seed-0.jsonl").read_text() for x in "ab"]
+    assert logs[0] == logs[1]
+    assert len({line["beta"] for line in lines(tmp_path / "a", 0, "train")}) > 1
+    assert len({line["step_size"] for line in lines(tmp_path / "a", 0, "train")}) > 1
+    assert_same(kept(tmp_path / "a"), kept(tmp_path / "b"))
