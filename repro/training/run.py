@@ -8,6 +8,7 @@ and resuming are this file's business.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import deque
@@ -232,8 +233,9 @@ class Run(Generic[H]):
         logged = self.active if where is None else self.active & where
         columns = {name: value.detach().cpu().tolist() for name, value in values.items()}
         for i, (log, step) in enumerate(zip(self._logs, self.steps_done.tolist(), strict=True)):
-            if logged[i]:
-                log.write({"kind": "train", "step": step} | {n: c[i] for n, c in columns.items()})
+            if logged[i]:  # JSON has no NaN: what is not finite is null
+                row = {n: c[i] if math.isfinite(c[i]) else None for n, c in columns.items()}
+                log.write({"kind": "train", "step": step} | row)
         for name, column in columns.items():
             self.diverged(logged & ~np.isfinite(column), f"{name} is not finite")
 
