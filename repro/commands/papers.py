@@ -20,6 +20,7 @@ from typing import Any
 from repro.commands import text
 from repro.errors import ReproError, nearest
 
+_DASH = "Status –: no evidence yet."
 SORTS = ("number", "id", "title", "year", "section", "kind", "tier", "depth", "status", "claims")
 
 
@@ -217,14 +218,14 @@ def _answers(entry: dict[str, Any], env: str) -> str:
 def _footer(chosen: list[dict[str, Any]], total: int) -> str:
     one = "1 paper" if len(chosen) == 1 else f"{len(chosen)} papers"
     if len(chosen) < total:
-        return f"{one} of {total}. `repro show {chosen[0]['id']}` opens one."
+        return f"{one} of {total}. {_DASH} `repro show {chosen[0]['id']}` opens one."
     deep = {depth: sum(entry["depth"] == depth for entry in chosen) for depth in ("full", "claims")}
     claims = sum(entry["claims"] for entry in chosen)
     runnable = sum(bool(entry["implemented"]) for entry in chosen)
     return (
         f"{one}, {claims} claims; cards: {deep['full']} full, {deep['claims']} with claims, "
         f"{total - sum(deep.values())} index only. Implementations (code): {runnable}. "
-        "Status – means no evidence yet. `repro show ID` opens one."
+        f"{_DASH} `repro show ID` opens one."
     )
 
 

@@ -49,8 +49,8 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     best = found[0].score if found else 1.0
     for one in found:
-        title = text.bold(one.entry["title"])
-        print(f"{_bar(one.score / best)}  {one.entry['id']} · {title}")
+        head = f"{one.entry['id']} · {one.entry['title']}"
+        print(text.bold(text.wrapped(head, "       ", f"{_bar(one.score / best)}  ")))
         why = [f"{_SAID.get(part, part)}: {', '.join(held)}" for part, held in one.why.items()]
         print(text.dim(text.wrapped(" · ".join(why), "       ")))
     if not args.quiet:

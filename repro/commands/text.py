@@ -80,7 +80,10 @@ def table(
     if not rows:
         return ""
     widths = [max(width_of(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    right = [all(_number(row[i]) for row in rows) for i in range(len(header))]
+    right = [
+        all(_number(row[i]) for row in rows) and any(row[i] not in ("", "–") for row in rows)
+        for i in range(len(header))
+    ]
 
     def line(cells: Sequence[str], tint: Sequence[str | None]) -> str:
         padded = []

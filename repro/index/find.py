@@ -84,10 +84,10 @@ class Index:
     def related(self, idea: str, limit: int = 10) -> list[Related]:
         """The papers that share words with an idea, by bm25 over their cards' text."""
         words = idea_words(idea)  # as searched → as typed
-        any_word = " OR ".join(f'"{word}"' for word in words)
+        any_word = " OR ".join(map(_like, words))
         ranked = self._matches(f"{_IDEA} : ({any_word})")[:limit]
         where = {
-            (word, part): {paper_id for paper_id, _ in self._matches(f'{part} : "{word}"')}
+            (word, part): {paper_id for paper_id, _ in self._matches(f"{part} : ({_like(word)})")}
             for word in words
             for part in WEIGHTS
             if part != "authors"
@@ -118,6 +118,11 @@ class Index:
             (query,),
         )
         return [(str(paper_id), float(score)) for paper_id, score in rows]
+
+
+def _like(word: str) -> str:
+    """A word of an idea as a query: its stem, and what begins alike (penalise, penalty)."""
+    return f'"{word}"' + (f' OR "{word[:-3]}"*' if len(word) >= 8 else "")
 
 
 def open_index() -> Index:
