@@ -16,6 +16,7 @@ from training_tools import lines, make_run, policy_at, statuses, value_at
 from implementations import a3c_2016
 from implementations.a3c_2016 import losses, n_step_returns
 from repro.training.policies import Categorical
+from repro.training.run import Run
 
 SETTINGS: dict[str, Any] = {
     "num_actors": 8,
@@ -197,3 +198,46 @@ def test_step_size_falls_with_the_schedule(tmp_path):
     trained(a2c(), "ProbeConstant-v0", tmp_path, steps=3 * ITERATION)
     sizes = [line["step_size"] for line in lines(tmp_path, 0, "train")]
     assert sizes == pytest.approx([0.03 * (1 - k * ITERATION / 6000) for k in range(3)])
+
+
+FLAT = SETTINGS["rmsprop"] | {"epsilon": 1e6, "initial_square": 0.0}  # steps of g · α / 1000
+
+
+def moved(folder, **changes):
+    """The first update's change of the parameters, by their name and all in one, of two seeds."""
+    hp = a2c(rmsprop=FLAT, step_size={"kind": "constant", "value": 1.0}, **changes)
+    starts = {}
+
+    class Watched(Run):
+        def log(self, *args, **values):
+            super().log(*args, **values)
+            self.logged = values
+
+        def iterations(self):
+            starts.update({n: p.clone() for n, p in self._kept["model"].named_parameters()})
+            yield from super().iterations()
+
+    run = trained(hp, "ProbeBoth-v0", folder, steps=1, kind=Watched)
+    named = dict(run._kept["model"].named_parameters())
+    change = {name: (named[name] - start).detach() for name, start in starts.items()}
+    return change, run.logged
+
+
+def test_gradient_is_clipped_seed_by_seed(tmp_path):
+    for bound in (1e-2, 1e3):
+        maximum = {"kind": "global-norm", "max": bound}
+        change, logged = moved(tmp_path / str(bound), max_grad_norm=maximum)
+        whole = torch.cat([c.flatten(1) for c in change.values()], dim=1).norm(dim=1)
+        expected = logged["grad_norm"].clamp(max=bound) / 1000
+        torch.testing.assert_close(whole, expected, rtol=1e-3, atol=0.0)
+        assert (logged["grad_norm"] > 1e-2).all()
+
+
+def test_value_coefficient_weighs_the_value_alone(tmp_path):
+    once, _ = moved(tmp_path / "once", value_coefficient=0.5)
+    twice, _ = moved(tmp_path / "twice", value_coefficient=1.0)
+    for name, change in once.items():
+        expected = 2 * change if name.startswith("critic") else change
+        torch.testing.assert_close(twice[name], expected, rtol=1e-2, atol=1e-7)
+    assert once["critic.layers.1.weight"].abs().max() > 0
+    assert once["policy.logits.layers.1.weight"].abs().max() > 0

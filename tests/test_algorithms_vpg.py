@@ -238,6 +238,38 @@ def test_critic_none_leaves_the_value_out_of_the_advantage(tmp_path):
     assert one["grad_norm"] != other["grad_norm"]
 
 
+def first_update(folder, **changes):
+    """What the first update on two-step episodes logs, and the value function after it."""
+    # An odd number: as many of one action as of the other would cancel in the first state.
+    hp = vpg(**{"episodes": 23} | changes)
+    run = trained(hp, "ProbeDiscount-v0", folder, steps=1, seeds=[0])
+    (line,) = lines(folder, 0, "train")
+    return line, run._kept["value_optimizer"].parameters.data.clone()
+
+
+def test_what_the_first_update_depends_on(tmp_path):
+    plain, _ = first_update(tmp_path / "plain")
+    for changes in (
+        {"state_weight": "discounted"},
+        {"advantage_normalization": {"kind": "batch", "epsilon": 1e-8}},
+        {"gamma": 0.9},
+        {"critic": ONE_STEP},
+    ):
+        changed, _ = first_update(tmp_path / next(iter(changes)), **changes)
+        assert changed["samples"] == plain["samples"]
+        assert changed["grad_norm"] != plain["grad_norm"], changes
+
+
+def test_value_function_learns_as_often_as_asked(tmp_path):
+    untouched = first_update(tmp_path / "none", value_updates=0)
+    assert untouched[0]["value_loss"] == 0.0
+    ends = [first_update(tmp_path / str(n), value_updates=n)[1] for n in (0, 1, 2)]
+    assert torch.equal(ends[0], untouched[1])
+    # Adam's first step is the step size, whatever the gradient.
+    assert (ends[1] - ends[0]).abs().max().item() == pytest.approx(0.03, rel=1e-3)
+    assert not torch.equal(ends[1], ends[2])
+
+
 class StopsAtThird(Run):
     def log(self, *args, **values):
         super().log(*args, **values)
