@@ -153,12 +153,15 @@ def test_without_a_command_the_help_is_shown(capsys):
 
 
 def test_listing_imports_nothing_heavy():
-    """papers, show and --help stay under half a second: no torch, numpy, scipy, gymnasium."""
+    """papers, show, cite, related, --help in half a second: no torch, numpy, scipy, gymnasium."""
     program = """
 import contextlib, io, sys
 from repro.cli import main
 with contextlib.redirect_stdout(io.StringIO()):
-    for words in (["papers"], ["show", "ppo-2017"], ["show", "ppo-2017", "--hparams", "mujoco"]):
+    for words in (
+        ["papers", "--kind", "theory"], ["show", "ppo"], ["show", "ppo", "--hparams", "mujoco"],
+        ["cite", "ppo"], ["related", "trust", "region"],
+    ):
         assert main(words) == 0
     with contextlib.suppress(SystemExit):
         main(["run", "--help"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -50,8 +51,15 @@ def width_of(text: str) -> int:
 
 
 def page_width() -> int:
-    """Columns to fill: the terminal's, at most 100; 100 in a pipe."""
-    return min(shutil.get_terminal_size((100, 24)).columns, 100)
+    """Columns to fill: the terminal's, at most 100; 100 where there is none.
+
+    In a pipe (`repro show ppo-2017 | less`) the terminal is the one that errors go to.
+    """
+    columns = shutil.get_terminal_size((0, 24)).columns
+    if not columns:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            columns = os.get_terminal_size(sys.__stderr__.fileno()).columns  # type: ignore[union-attr]
+    return min(columns or 100, 100)
 
 
 def room() -> int | None:
