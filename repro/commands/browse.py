@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from repro.site import build
-    from repro.site.build import default_folder
+    from repro.site.build import build, default_folder
     from repro.site.server import serve
 
     if not 0 <= args.port <= 65535:

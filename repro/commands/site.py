@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from repro.site import build
+    from repro.site.build import build
 
     out = Path(args.out) if args.out else paths.ROOT / "site"
     begun = time.monotonic()
