@@ -154,7 +154,8 @@ def judge_text() -> dict[str, Any]:
         raise ReproError(f"{file} is missing; restore it from git: the site shows it")
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     # A wide table scrolls by itself, and by keyboard; the page does not.
-    opening = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
-    text = parser.render(file.read_text(encoding="utf-8"))
-    text = text.replace("<table>\n", opening).replace("</table>", "</table></div>")
+    opening = '<div class="scroll" tabindex="0" role="region" aria-label="Table {}"><table>'
+    first, *rest = parser.render(file.read_text(encoding="utf-8")).split("<table>")
+    text = first + "".join(opening.format(i) + part for i, part in enumerate(rest, 1))
+    text = text.replace("</table>", "</table></div>")
     return {"title": "How a verdict is made", "text": Markup(text)}
