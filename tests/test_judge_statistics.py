@@ -162,6 +162,13 @@ def test_shifting_or_scaling_everything_changes_no_answer(m, s, mp, sp, n, n_pub
         assert plain.ceiling == pytest.approx(moved.ceiling)
 
 
+def test_a_ceiling_far_in_the_tail_is_a_number():
+    shifts = np.linspace(30.0, 400.0, 2000)
+    for n_pub in (3, 6, 10):
+        ceilings = js.ceiling_printed(np.sqrt(n_pub) / shifts, float(n_pub), 1.0)
+        assert np.all(ceilings > 0.99)
+
+
 @settings(max_examples=60, deadline=None)
 @given(numbers, spreads, numbers, st.integers(2, 30))
 def test_flipping_the_direction_mirrors_the_answers(m, s, mp, n):

@@ -111,6 +111,8 @@ def ceiling_printed(
     bounded = np.clip(shift, -30.0, 1000.0)  # beyond it the power is 0 or 1 anyway
     df = np.asarray(n_pub, dtype=np.float64) - 1.0
     power = 1.0 - special.nctdtr(df, bounded, t_quantile(df, level))
+    # Far in the tail nctdtr gives NaN at some points (5, 55.67): the power is 1 there.
+    power = np.where(np.isnan(power), np.where(bounded > 0, 1.0, 0.0), power)
     exact = np.where(np.asarray(margin) > 0, 1.0, 0.0)
     return np.where(np.isinf(shift), exact, np.clip(power, 0.0, 1.0))
 
