@@ -65,7 +65,8 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor, copies: int) -> Tensor:
         """x [S·copies, B, in] -> [S·copies, B, out], of the first `copies`."""
-        weight, bias = self.weight, self.bias
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
         if copies < weight.shape[1]:  # slicing costs as much as a small layer
             weight, bias = weight[:, :copies], bias[:, :copies]
         return torch.baddbmm(bias.flatten(0, 1), x, weight.flatten(0, 1))
