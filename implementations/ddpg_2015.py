@@ -37,7 +37,7 @@ from repro.training.replay import Replay
 from repro.training.run import Run, TrainingEnvironments
 from repro.training.schedules import Constant
 
-max_stack = 1  # updates are matrix products: on a CPU a stack of seeds gains nothing
+max_stack = 1  # matrix products fill a core: two stacked seeds gained a quarter (docs/decisions.md)
 
 
 class GaussianNoise(Choice, frozen=True, kw_only=True, tag="gaussian"):

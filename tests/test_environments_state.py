@@ -12,27 +12,9 @@ import torch
 from repro.errors import ReproError
 from repro.training.environments import Discrete, Environments, make
 from repro.training.environments.plain import decode, encode
+from repro.training.environments.random_scores import ENVIRONMENTS
 
-ENVS = [
-    "Acrobot-v1",
-    "Ant-v4",
-    "CartPole-v1",
-    "FrozenLake-v1",
-    "HalfCheetah-v4",
-    "Hopper-v4",
-    "Humanoid-v4",
-    "InvertedDoublePendulum-v4",
-    "InvertedPendulum-v4",
-    "MountainCar-v0",
-    "MountainCarContinuous-v0",
-    "Pendulum-v1",
-    "Reacher-v4",
-    "Swimmer-v4",
-    "Taxi-v4",
-    "Walker2d-v4",
-    "HalfCheetah-v5",
-    "Pusher-v5",
-]
+ENVS = [*ENVIRONMENTS, "Taxi-v4", "HalfCheetah-v5", "Pusher-v5"]
 
 
 def _actions(envs: Environments, steps: int, seed: int) -> np.ndarray:
