@@ -8,14 +8,25 @@ from torch import nn
 from torch.nn import functional as F
 
 from repro.training.choices import Convolutional
-from repro.training.networks import MLP, ConvTorso, Linear, normc, orthogonal, parameters_per_seed
+from repro.training.networks import (
+    MLP,
+    ConvTorso,
+    Linear,
+    draw_biases,
+    fan_in,
+    glorot,
+    normc,
+    orthogonal,
+    padded,
+    parameters_per_seed,
+)
 from repro.training.rng import Streams
 
 SEEDS = [0, 5]
 
 
 def layers(settings):
-    return settings.channels, settings.kernels, settings.strides, settings.hidden
+    return settings.channels, settings.kernels, settings.strides, settings.padding, settings.hidden
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.01])
@@ -80,7 +91,9 @@ def test_mlp_counts_its_parameters_and_draws_its_last_layer_apart():
 
 
 def test_conv_torso_is_torchs_for_every_seed():
-    settings = Convolutional(channels=[3, 4], kernels=[4, 3], strides=[2, 1], hidden=5)
+    settings = Convolutional(
+        channels=[3, 4], kernels=[4, 3], strides=[2, 1], padding=[1, 0], hidden=5
+    )
     torso = ConvTorso(
         (2, 14, 12), *layers(settings), orthogonal(1.0), Streams(SEEDS, "initialization")
     )
@@ -91,15 +104,59 @@ def test_conv_torso_is_torchs_for_every_seed():
     assert found.shape == (2, 3, 5)
     for seed in range(2):
         x = images[seed] / 255
-        for weight, bias, stride in zip(torso.weights, torso.biases, (2, 1), strict=True):
-            x = F.relu(F.conv2d(x, weight[seed], bias[seed], stride=stride))
+        layers_ = zip(torso.weights, torso.biases, (2, 1), (1, 0), strict=True)
+        for weight, bias, stride, zeros in layers_:
+            x = F.relu(F.conv2d(x, weight[seed], bias[seed], stride, zeros))
         last = torso.output
         x = F.relu(F.linear(x.flatten(1), last.weight[seed].T, last.bias[seed, 0]))
         torch.testing.assert_close(found[seed], x)
 
 
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "expected"),
+    [(84, 8, 4, (2, 2)), (21, 4, 2, (1, 2)), (11, 3, 1, (1, 1)), (10, 2, 5, (0, 0))],
+)
+def test_same_padding_keeps_a_strides_share_of_the_pixels(side, kernel, stride, expected):
+    """Dopamine's three layers make 21, 11 and 11 of 84 pixels; zeros are few, the odd one last."""
+    assert padded(side, kernel, stride, "same") == expected
+    assert padded(side, kernel, stride, 3) == (3, 3)
+    assert (sum(expected) + side - kernel) // stride + 1 == -(-side // stride)
+
+
+def test_same_padding_that_is_uneven_puts_the_odd_zero_last():
+    """One pixel a filter, kernel 2, stride 1: the right and lower neighbours of the last are 0."""
+    streams = Streams([0], "initialization")
+    torso = ConvTorso((1, 2, 2), [1], [2], [1], "same", 4, orthogonal(1.0), streams)
+    with torch.no_grad():
+        torso.weights[0].fill_(255.0)
+        torso.output.weight.copy_(torch.eye(4))
+    image = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(1, 1, 1, 2, 2)
+    assert torso(image).flatten().tolist() == pytest.approx([10.0, 6.0, 7.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("draw", "area", "bound"), [(fan_in, 9, 0.05), (glorot, 9, (6 / 850) ** 0.5)]
+)
+def test_uniform_weights_fill_their_interval(draw, area, bound):
+    """400 inputs, 50 outputs; Glorot counts a convolution's outputs at all 9 pixels."""
+    weight = draw(400, 50, Streams(SEEDS, "initialization"), area)
+    assert 0.98 * bound < weight.abs().max() <= bound
+    assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_biases_are_drawn_by_the_inputs_of_their_layer():
+    streams = Streams(SEEDS, "initialization")
+    torso = ConvTorso((2, 8, 8), [400], [3], [3], [0], 300, fan_in, streams)
+    before = [w.clone() for w in torso.weights]
+    draw_biases(torso, streams)
+    assert torch.equal(torso.weights[0], before[0])
+    for bias, inputs in ((torso.biases[0], 18), (torso.output.bias, 1600)):
+        assert 0.95 * inputs**-0.5 < bias.abs().max() <= inputs**-0.5
+        assert not torch.equal(bias[0], bias[1])
+
+
 def test_conv_filters_are_orthonormal_where_drawn_so():
-    settings = Convolutional(channels=[3], kernels=[4], strides=[2], hidden=5)
+    settings = Convolutional(channels=[3], kernels=[4], strides=[2], padding=[0], hidden=5)
     torso = ConvTorso(
         (2, 8, 8), *layers(settings), orthogonal(1.0), Streams(SEEDS, "initialization")
     )

@@ -70,6 +70,7 @@ def make_actor_critic(
             network.channels,
             network.kernels,
             network.strides,
+            network.padding,
             network.hidden,
             hidden,
             streams,

@@ -30,7 +30,7 @@ class AdamSettings(HParams, frozen=True, kw_only=True):
     epsilon_hat: bool
 
     def make(self, parameters: FlatParameters) -> Adam:
-        return Adam(parameters, **msgspec.to_builtins(self))
+        return Adam(parameters, **msgspec.structs.asdict(self))
 
 
 class RMSPropSettings(HParams, frozen=True, kw_only=True):
@@ -43,7 +43,18 @@ class RMSPropSettings(HParams, frozen=True, kw_only=True):
     centered: bool
 
     def make(self, parameters: FlatParameters) -> RMSProp:
-        return RMSProp(parameters, **msgspec.to_builtins(self))
+        return RMSProp(parameters, **msgspec.structs.asdict(self))
+
+
+class ChosenAdam(AdamSettings, frozen=True, kw_only=True, tag_field="kind", tag="adam"):
+    """Adam where a paper's sets take one optimiser or another."""
+
+
+class ChosenRMSProp(RMSPropSettings, frozen=True, kw_only=True, tag_field="kind", tag="rmsprop"):
+    """RMSProp where a paper's sets take one optimiser or another."""
+
+
+Optimizer = ChosenAdam | ChosenRMSProp
 
 
 class GlobalNorm(Choice, frozen=True, kw_only=True, tag="global-norm"):
@@ -72,6 +83,7 @@ class Convolutional(Choice, frozen=True, kw_only=True, tag="conv"):
     channels: list[int]
     kernels: list[int]
     strides: list[int]
+    padding: list[int] | Literal["same"]
     hidden: int
 
 
@@ -95,6 +107,10 @@ class Orthogonal(Choice, frozen=True, kw_only=True, tag="orthogonal"):
 
     def initializer(self, part: Literal["hidden", "policy", "value"]) -> Initializer:
         return orthogonal(getattr(self, part))
+
+
+class Glorot(Choice, frozen=True, kw_only=True, tag="glorot"):
+    """Weights uniform within ± √(6/(inputs + outputs)) of the layer, biases 0: TensorFlow's own."""
 
 
 class LearntStd(Choice, frozen=True, kw_only=True, tag="learnt"):

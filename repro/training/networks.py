@@ -8,7 +8,9 @@ parameters and inputs alone, and a NaN stays in its seed.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,12 @@ from torch.nn import functional as F
 
 from repro.training.rng import Streams
 
-Initializer = Callable[[int, int, Streams], Tensor]  # (inputs, outputs, streams) -> [S, in, out]
+
+class Initializer(Protocol):
+    """Weights [S, inputs, outputs]; a convolution's `inputs` are those of all `area` pixels."""
+
+    def __call__(self, inputs: int, outputs: int, streams: Streams, area: int = 1, /) -> Tensor: ...
+
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -27,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def normc(scale: float) -> Initializer:
     """Gaussian weights whose columns (one per output) have norm `scale` (openai/baselines)."""
 
-    def draw(inputs: int, outputs: int, streams: Streams) -> Tensor:
+    def draw(inputs: int, outputs: int, streams: Streams, area: int = 1) -> Tensor:
         weight = streams.normal(inputs, outputs)
         return weight * (scale / weight.square().sum(dim=1, keepdim=True).sqrt())
 
@@ -37,7 +44,7 @@ def normc(scale: float) -> Initializer:
 def orthogonal(gain: float) -> Initializer:
     """Orthonormal rows or columns (whichever is shorter) times `gain` (Saxe et al. 2014)."""
 
-    def draw(inputs: int, outputs: int, streams: Streams) -> Tensor:
+    def draw(inputs: int, outputs: int, streams: Streams, area: int = 1) -> Tensor:
         tall = streams.normal(max(inputs, outputs), min(inputs, outputs))
         q, r = torch.linalg.qr(tall)
         # The sign of R's diagonal makes the decomposition unique, hence q uniformly distributed.
@@ -45,6 +52,17 @@ def orthogonal(gain: float) -> Initializer:
         return gain * (q if inputs >= outputs else q.transpose(1, 2)).contiguous()
 
     return draw
+
+
+def fan_in(inputs: int, outputs: int, streams: Streams, area: int = 1) -> Tensor:
+    """Uniform within ± 1/√inputs: Torch's own; its biases too, see `draw_biases`."""
+    return (2 * streams.uniform(inputs, outputs) - 1) / math.sqrt(inputs)
+
+
+def glorot(inputs: int, outputs: int, streams: Streams, area: int = 1) -> Tensor:
+    """Uniform within ± √(6/(inputs + outputs)) (Glorot & Bengio 2010): TensorFlow's own."""
+    bound = math.sqrt(6 / (inputs + outputs * area))
+    return bound * (2 * streams.uniform(inputs, outputs) - 1)
 
 
 class Linear(nn.Module):
@@ -96,7 +114,9 @@ class ConvTorso(nn.Module):
     """Convolutions, then one fully connected layer, each followed by a ReLU.
 
     Images [S, B, C, H, W] as bytes or numbers in [0, 255]; they are divided by 255. One
-    convolution a seed: on a CPU that beats a grouped convolution.
+    convolution a seed: on a CPU that beats a grouped convolution. padding: zeros on every side of
+    each layer's image, or "same": as few as keep every pixel, the odd one right and below
+    (TensorFlow's).
     """
 
     def __init__(
@@ -105,27 +125,58 @@ class ConvTorso(nn.Module):
         channels: Sequence[int],
         kernels: Sequence[int],
         strides: Sequence[int],
+        padding: Sequence[int] | Literal["same"],
         hidden: int,
         initializer: Initializer,
         streams: Streams,
     ):
         super().__init__()
         inputs, height, width = image
-        self.strides = list(strides)
+        self.strides, self.pads = list(strides), []
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for outputs, kernel, stride in zip(channels, kernels, strides, strict=True):
-            flat = initializer(inputs * kernel * kernel, outputs, streams)
+        around = [padding] * len(strides) if isinstance(padding, str) else padding
+        for outputs, kernel, stride, zeros in zip(channels, kernels, strides, around, strict=True):
+            area = kernel * kernel
+            flat = initializer(inputs * area, outputs, streams, area)
             weight = flat.transpose(1, 2).reshape(-1, outputs, inputs, kernel, kernel)
             self.weights.append(nn.Parameter(weight.contiguous()))
             self.biases.append(nn.Parameter(weight.new_zeros(len(weight), outputs)))
             inputs = outputs
-            height, width = ((side - kernel) // stride + 1 for side in (height, width))
+            left, right = padded(width, kernel, stride, zeros)
+            top, bottom = padded(height, kernel, stride, zeros)
+            self.pads.append((left, right, top, bottom))
+            width = (left + width + right - kernel) // stride + 1
+            height = (top + height + bottom - kernel) // stride + 1
         self.output = Linear(inputs * height * width, hidden, initializer, streams)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [S, B, C, H, W] -> [S, B, hidden]."""
         x = x.float() / 255.0
-        for weight, bias, stride in zip(self.weights, self.biases, self.strides, strict=True):
+        layers = zip(self.weights, self.biases, self.strides, self.pads, strict=True)
+        for weight, bias, stride, (left, right, top, bottom) in layers:
+            if left != right or top != bottom:  # a convolution pads both sides alike
+                x = F.pad(x, (left, right, top, bottom))
+                left = top = 0
             rows = zip(x, weight, bias, strict=True)
-            x = torch.relu(torch.stack([F.conv2d(i, w, b, stride) for i, w, b in rows]))
+            x = torch.stack([F.conv2d(i, w, b, stride, (top, left)) for i, w, b in rows]).relu_()
         return torch.relu(self.output(x.flatten(2)))
+
+
+def padded(side: int, kernel: int, stride: int, padding: int | Literal["same"]) -> tuple[int, int]:
+    """Zeros before and after an image's `side` pixels, as `ConvTorso` says."""
+    if padding != "same":
+        return padding, padding
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
+
+
+def draw_biases(module: nn.Module, streams: Streams) -> None:
+    """Every bias of `module` uniform within ± 1/√(inputs of its layer), as Torch draws them."""
+    pairs = [(m.weight, m.bias) for m in module.modules() if isinstance(m, Linear)]
+    for torso in module.modules():
+        if isinstance(torso, ConvTorso):
+            pairs += zip(torso.weights, torso.biases, strict=True)
+    with torch.no_grad():
+        for weight, bias in pairs:
+            inputs = weight[0].numel() // bias[0].numel()
+            bias.copy_(fan_in(inputs, bias[0].numel(), streams)[:, 0].view_as(bias))
