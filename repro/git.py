@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from repro import paths
+from repro.errors import ReproError
 
 
 def git(*arguments: str, cwd: Path | None = None) -> str | None:
@@ -43,3 +45,34 @@ def tracked(folder: Path) -> list[Path] | None:
     """The files under a folder that git tracks; None outside a git clone."""
     listed = git("ls-files", "-z", cwd=folder) if folder.is_dir() else None
     return None if listed is None else [folder / name for name in listed.split("\0") if name]
+
+
+def add(files: Sequence[Path]) -> None:
+    """Stage these files or folders. Raises ReproError with git's own words."""
+    _must("add", "--", *map(str, files))
+
+
+def commit(message: str, files: Sequence[Path]) -> bool:
+    """Commit these files or folders, and nothing else that is staged; False if nothing changed.
+
+    Raises ReproError with git's own words (no identity, a hook that refused).
+    """
+    names = [str(file) for file in files]
+    add(files)
+    if git("diff", "--cached", "--quiet", "HEAD", "--", *names) is not None:
+        return False
+    _must("commit", "-q", "-m", message, "--", *names)
+    return True
+
+
+def _must(*arguments: str) -> None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=paths.ROOT, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ReproError(f"git {arguments[0]}: {error}") from None
+    if done.returncode:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        why = lines[-1] if lines else "no reason given"
+        raise ReproError(f"git {arguments[0]} failed: {why}; nothing was committed")

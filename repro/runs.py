@@ -62,6 +62,12 @@ def run_digest(experiment: Experiment) -> str:
     return files.digest({"experiment": experiment.digest, "code": code})[:12]
 
 
+def run_folders(root: Path | None = None) -> list[Path]:
+    """Every folder below `runs/` (or `root`) that has a run's manifest."""
+    root = paths.RUNS if root is None else root
+    return sorted(file.parent for file in root.glob("*/*/*/*/manifest.json"))
+
+
 def run_path(experiment: Experiment, root: Path | None = None) -> Path:
     """The experiment's run folder, under `runs/` or `root`; nothing is created."""
     arm = experiment.hparam_set + (f"+{experiment.ablation}" if experiment.ablation else "")

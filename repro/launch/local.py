@@ -65,6 +65,7 @@ def launch(
     accept_drift: bool = False,
     checkpoint_seconds: float = 60.0,
     silence_seconds: float = 1800.0,
+    stop_after: float | None = None,
     wandb: bool = False,
     on_progress: Callable[[PlanState], None] | None = None,
     say: Callable[[str], None] | None = None,
@@ -73,8 +74,8 @@ def launch(
 
     workers: processes side by side, by default one per core (one for a GPU). root: instead of
     `runs/`. checkpoint_seconds: between checkpoints (0: at every iteration). silence_seconds: a
-    worker that says nothing for so long is reported, and left running. wandb: log to Weights &
-    Biases too, offline without a key. on_progress: called with the plan's state, which is
+    worker that says nothing for so long is reported, and left running. stop_after: seconds until it
+    stops as if interrupted. wandb: log to Weights & Biases too, offline without a key. on_progress: called with the plan's state, which is
     updated in place. say: called with each line the user should read.
 
     Raises ReproError for wrong arguments, a run that is locked, or a machine that drifted.
@@ -93,7 +94,7 @@ def launch(
         done = [seed for seed, state in folder.seeds().items() if state.done]
         stacks = remaining(seeds, begun, done, workers, limit)
         folder.settle(manifest, stacks)
-        options = Options(workers, device, checkpoint_seconds, silence_seconds)
+        options = Options(workers, device, checkpoint_seconds, silence_seconds, stop_after)
         session = Session(folder, experiment, stacks, options, lock, say, on_progress)
         session.count_done(manifest["stacks"], seeds)
         if stacks:

@@ -36,6 +36,7 @@ class Options:
     device: str = "cpu"
     checkpoint_seconds: float = 60.0
     silence_seconds: float = 1800.0
+    stop_after: float | None = None
 
 
 class Session:
@@ -79,6 +80,7 @@ class Session:
         restore = self._catch_signals()
         try:
             while self.running or (self.queue and not self.interrupts):
+                self._heed_time()
                 self._heed_interrupts()
                 while self.queue and len(self.running) < self.plan.workers and not self.interrupts:
                     self._start(self.queue.pop(0))
@@ -196,6 +198,12 @@ class Session:
                 signal.signal(number, handler)
 
         return restore
+
+    def _heed_time(self) -> None:
+        limit = self.options.stop_after
+        if limit is not None and self.plan.elapsed >= limit and not self.interrupts:
+            self.say(f"its time is over ({limit / 60:.0f} minutes)")
+            self.interrupts = 1
 
     def _heed_interrupts(self) -> None:
         if self.interrupts == self._heeded:
