@@ -74,9 +74,10 @@ def launch(
 
     workers: processes side by side, by default one per core (one for a GPU). root: instead of
     `runs/`. checkpoint_seconds: between checkpoints (0: at every iteration). silence_seconds: a
-    worker that says nothing for so long is reported, and left running. stop_after: seconds until it
-    stops as if interrupted. wandb: log to Weights & Biases too, offline without a key. on_progress: called with the plan's state, which is
-    updated in place. say: called with each line the user should read.
+    worker that says nothing for so long is reported, and left running. stop_after: seconds until
+    all stop as at Ctrl-C. wandb: log to Weights & Biases too, offline without a key. on_progress:
+    called with the plan's state, which is updated in place. say: called with each line the user
+    should read.
 
     Raises ReproError for wrong arguments, a run that is locked, or a machine that drifted.
     Workers that die, diverge or fill the disk do not raise: see `Outcome`.
