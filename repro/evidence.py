@@ -109,6 +109,14 @@ def committed(paper: str, tracked_only: bool = True) -> list[Evidence]:
     return [read_result(folder) for folder in result_folders(paper, tracked_only)]
 
 
+def speaking_to(card: Card, tracked_only: bool = True) -> list[Evidence]:
+    """All planned evidence that a card's claims ask for: its own, and its rivals'."""
+    from repro.cards.arms import rivals
+
+    papers = [card.id, *rivals(card)]
+    return [run for paper in papers for run in committed(paper, tracked_only)]
+
+
 def read_result(folder: Path) -> Evidence:
     """One planned result, checked against the plan beside it."""
     plan = read_plan(folder)

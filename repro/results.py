@@ -79,10 +79,13 @@ def read_records(folder: RunFolder, experiment: Experiment, seeds: Iterable[int]
 
 
 def metric_names(experiment: Experiment) -> list[str]:
-    """The metrics that the card's claims on this environment and set need, and the first one."""
+    """Every return, and what else the card's claims on this environment and set need.
+
+    Returns are kept whoever asks: a claim of another paper may compare with this run.
+    """
     from repro.cards import load_card
     from repro.experiment import same_env
-    from repro.judge.metrics import metrics_of
+    from repro.judge.metrics import RETURNS, metrics_of
 
     card = load_card(experiment.paper)
     names = {
@@ -92,7 +95,7 @@ def metric_names(experiment: Experiment) -> list[str]:
         and (claim.env == "several" or same_env(claim.env, experiment.env))
         for name in metrics_of(claim)
     }
-    return sorted(names | {"training-return-last-100"})
+    return sorted(names | set(RETURNS))
 
 
 def needs_evaluation(metric: str) -> bool:

@@ -57,7 +57,7 @@ def test_stored_verdicts_are_those_that_the_files_give(paper):
     stored = evidence.stored_verdicts(paper)
     if stored is None:
         pytest.skip("no verdicts are stored yet")
-    fresh = evidence.verdicts_document(card, evidence.judge(card, evidence.committed(paper)))
+    fresh = evidence.verdicts_document(card, evidence.judge(card, evidence.speaking_to(card)))
     assert {v["claim"]: v["answer"] for v in stored["verdicts"]} == {
         v["claim"]: v["answer"] for v in fresh["verdicts"]
     }

@@ -10,17 +10,8 @@ import msgspec
 
 from repro import paths
 from repro.cards import check
-from repro.cards.models import (
-    Aggregate,
-    Card,
-    Claim,
-    DataFile,
-    ListedPaper,
-    NotWorse,
-    Ordering,
-    Table,
-    Topics,
-)
+from repro.cards.arms import PAPER, named_arms, own_arm
+from repro.cards.models import Card, Claim, DataFile, ListedPaper, Table, Topics
 from repro.cards.sets import digest, set_file
 from repro.cards.yaml import Document, Path_, dotted, read
 from repro.errors import ReproError, nearest
@@ -190,7 +181,7 @@ def _set_problems(card: Card) -> Iterable[tuple[Path_, str]]:
 
 def _claim_problems(card: Card) -> Iterable[tuple[Path_, str]]:
     seen: set[str] = set()
-    arms = {"paper", *card.ablations, *known()}
+    arms = {PAPER, *card.ablations, *known()}
     for index, claim in enumerate(card.claims):
         path: Path_ = ("claims", index)
         if claim.id in seen:
@@ -199,23 +190,29 @@ def _claim_problems(card: Card) -> Iterable[tuple[Path_, str]]:
         if claim.ablation is not None and claim.ablation not in card.ablations:
             hint = nearest(claim.ablation, card.ablations)
             yield (*path, "ablation"), f'found the unknown ablation "{claim.ablation}"; {hint}'
-        for field, arm in _arms(claim):
-            if arm not in arms:
+        for field, arm in named_arms(claim):
+            if arm not in arms and not _names_a_set(arm):
                 yield (
                     (*path, "check", field),
                     f'found the unknown arm "{arm}"; {nearest(arm, arms)}',
                 )
+        figure, named = claim.published, [arm for _, arm in named_arms(claim)]
+        if figure is not None and figure.rival is not None and own_arm(claim) not in named:
+            yield (
+                (*path, "published", "rival"),
+                f"found it although the check does not name the claim's own arm \""
+                f'{own_arm(claim)}", whose level `mean` is',
+            )
         curve = claim.published.curve if claim.published else None
         if curve is not None and not (paths.PAPERS / "data" / curve).exists():
             yield (*path, "published", "curve"), f'found "{curve}", no such file below papers/data/'
 
 
-def _arms(claim: Claim) -> list[tuple[str, str]]:
-    rule = claim.check
-    if isinstance(rule, Ordering):
-        return [("better", rule.better), ("than", rule.than)]
-    if isinstance(rule, NotWorse):
-        return [("arm", rule.arm), ("than", rule.than)]
-    if isinstance(rule, Aggregate):
-        return [("arms", arm) for arm in rule.arms or []]
-    return []
+def _names_a_set(arm: str) -> bool:
+    """Whether an arm such as `a3c-2016/a2c` or `td3-2018/classic+myopic` names what exists."""
+    paper, _, rest = arm.partition("/")
+    name, plus, ablation = rest.partition("+")
+    if paper not in known() or not (paths.HPARAMS / f"{paper}.yaml").exists():
+        return False
+    ablations = document_of(paper).value.get("ablations", {}) if plus else {ablation}
+    return name in set_file(paper)[0].sets and ablation in ablations

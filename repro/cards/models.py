@@ -29,9 +29,13 @@ class Published(Model, frozen=True, kw_only=True):
     unknown. per_seed: one value a seed where the authors released them. reading_error: half-width
     of the error of reading a plot, in the metric's unit. curve: a file in `papers/data/` with
     columns step, mean, band, n; smoothing says what the curve's points average over.
+
+    Where a claim compares two arms, mean, std and per_seed are those of the claim's own arm (its
+    set and ablation), and rival is the other arm's level; their difference is the published effect.
     """
 
     mean: float | None = None
+    rival: float | None = None
     std: float | None = None
     band: Band | None = None
     seeds: int | None = None
@@ -64,7 +68,11 @@ class Curve(Check, frozen=True, kw_only=True, tag="curve"):
 
 
 class Ordering(Check, frozen=True, kw_only=True, tag="ordering"):
-    """One arm better than another. An arm is "paper", an ablation, or another paper's id."""
+    """One arm better than another.
+
+    An arm is "paper" (the claim's own set), an ablation of it, another paper's id, or a set by
+    its full name: `a3c-2016/a2c`, `td3-2018/classic+myopic`.
+    """
 
     better: str
     than: str

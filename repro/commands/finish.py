@@ -59,18 +59,20 @@ def finish(
 
 
 def _with_others(found: Evidence, card: Card, plan: Plan | None) -> list[Evidence]:
-    """A planned result is judged beside the paper's other results: a claim may compare arms."""
+    """A planned result is judged beside those of the other arms that the card's claims name."""
     from repro import evidence
+    from repro.cards.arms import rivals
 
     if plan is None:
         return [found]
     others = []
-    for folder in evidence.result_folders(card.id, tracked_only=False):
-        if folder.resolve() != plan.folder.resolve():
-            try:
-                others.append(evidence.read_result(folder))
-            except ReproError as error:  # another run of the paper is being written just now
-                print(text.dim(f"left out: {error}"))
+    for paper in [card.id, *rivals(card)]:
+        for folder in evidence.result_folders(paper, tracked_only=False):
+            if folder.resolve() != plan.folder.resolve():
+                try:
+                    others.append(evidence.read_result(folder))
+                except ReproError as error:  # another run is being written just now
+                    print(text.dim(f"left out: {error}"))
     return [found, *others]
 
 

@@ -37,7 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     documents, lost = [], False
     for paper in papers:
         card = load_card(paper)
-        found = evidence.committed(paper, tracked_only=not args.uncommitted)
+        found = evidence.speaking_to(card, tracked_only=not args.uncommitted)
         verdicts = evidence.judge(card, found)
         document = evidence.verdicts_document(card, verdicts)
         old = evidence.stored_verdicts(paper)

@@ -6,9 +6,17 @@ from repro.cards.models import NotWorse, Ordering
 from repro.judge.case import Case, Prepared, Untestable, prepare
 from repro.judge.compare import difference_of_arms, sums
 from repro.judge.comparison import improvement_interval, probability_of_improvement
+from repro.judge.published import published_effect
 from repro.judge.statistics import half_width, scale_of
 from repro.judge.types import DECIDED, Answer, Interval, Verdict
-from repro.judge.words import headline, number, percent, say_interval, say_sample
+from repro.judge.words import (
+    headline,
+    number,
+    percent,
+    say_interval,
+    say_published_arms,
+    say_sample,
+)
 
 SEVERAL = "several"
 
@@ -75,8 +83,7 @@ def _verdict(
     better, worse = _values(case, a), _values(case, b)
     estimate = probability_of_improvement(better, worse)
     improvement = (estimate, *improvement_interval(better, worse, level))
-    published = case.claim.published
-    effect = None if published is None else published.mean
+    effect = published_effect(case.claim, first, second, case.sign)
     reasons = [
         f"{first} ({case.claim.metric}, {pair[0].evidence.env}): {say_sample(pair[0].sample)}; "
         f"{second}: {say_sample(pair[1].sample)}."
@@ -94,8 +101,7 @@ def _verdict(
     if not several:
         reasons.append(f"P({first} > {second}) = {percent(estimate)} "
                        f"[{percent(improvement[1])}, {percent(improvement[2])}].")  # fmt: skip
-    if effect is not None:
-        reasons.append(f"Published effect: {number(effect)}.")
+    reasons += say_published_arms(case.claim, first, second, effect)
     admissible = all(side.admissible for pair in pairs for side in pair)
     return case.verdict(
         answer,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from repro.cards.arms import Arm, arm_of
 from repro.cards.models import Card, Claim
 from repro.errors import ReproError
 from repro.judge import metrics
+from repro.judge.cautions import cautions, listed
 from repro.judge.published import sample_of
-from repro.judge.statistics import ONE_LOOK_LEVEL, look_level, skewness, skewness_limit
+from repro.judge.statistics import ONE_LOOK_LEVEL, look_level
 from repro.judge.types import (
     Answer,
     Context,
@@ -49,6 +49,12 @@ class Case:
         """+1 where higher is better, −1 where lower is."""
         return 1 if self.metric.direction == "higher" else -1
 
+    def arm(self, name: str | None = None) -> Arm:
+        """What an arm's name means here; None is the claim's own arm."""
+        if name is None:
+            return Arm(self.card.id, self.claim.hparams, self.claim.ablation)
+        return arm_of(name, self.claim, self.card)
+
     def random(self, env: str) -> RandomScore:
         """The random policy's score; a clear error where nobody measured it."""
         if env not in self.context.random:
@@ -59,28 +65,21 @@ class Case:
         return self.context.random[env]
 
     def find(self, arm: str | None = None, env: str | None = None) -> Evidence | None:
-        """The run of this claim's own set (or of another arm) that says most.
+        """The run of this claim's own arm (None), or of an arm by name, that says most.
 
-        arm: None for the claim's own ablation, "paper" for none, an ablation's name, or another
-        paper's id. Runs with overrides never match.
+        Runs with overrides never match.
         """
-        paper, ablation = self.card.id, self.claim.ablation
-        if arm == "paper":
-            ablation = None
-        elif arm is not None and arm in self.card.ablations:
-            ablation = arm
-        elif arm is not None:
-            paper, ablation = arm, None
+        wanted_arm = self.arm(arm)
         task = env or self.claim.env
         fits = [
             run
             for run in self.evidence
-            if run.paper == paper
-            and run.ablation == ablation
+            if run.paper == wanted_arm.paper
+            and run.ablation == wanted_arm.ablation
+            and wanted_arm.hparams in (None, run.hparam_set)
             and same_task(task, run.env)
             and not run.overrides
             and run.seeds
-            and (paper != self.card.id or run.hparam_set == self.claim.hparams)
         ]
         wanted = self.claim.steps or 0
         has = self.metric.needs != "evaluation"
@@ -96,15 +95,10 @@ class Case:
         )
 
     def command(self, arm: str | None = None, env: str | None = None) -> str:
-        """The command that would test this claim."""
-        paper, ablation = self.card.id, self.claim.ablation
-        if arm == "paper":
-            ablation = None
-        elif arm in self.card.ablations:
-            ablation = arm
-        elif arm is not None:
-            return f"repro plan {arm} --env {env or self.claim.env} --seeds {COUNTED_SEEDS}"
-        words = [f"repro plan {paper} --env {env or self.claim.env} --hparams {self.claim.hparams}"]
+        """The command that would bring this claim's own arm (None), or an arm by name."""
+        paper, hparams, ablation = self.arm(arm)
+        words = [f"repro plan {paper} --env {env or self.claim.env}"]
+        words += [f"--hparams {hparams}"] if hparams else []
         words += [f"--ablation {ablation}"] if ablation else []
         words += ["--evaluate"] if self.metric.needs == "evaluation" else []
         return " ".join([*words, f"--seeds {COUNTED_SEEDS}"])
@@ -174,18 +168,18 @@ def prepare(case: Case, run: Evidence, name: str | None = None) -> Prepared:
         and not any((name or case.claim.metric) in seed.metrics for seed in run.seeds)
     ):
         raise Untestable("The run made no evaluations, and this claim is about evaluations.")
-    horizon = case.claim.steps or run.steps
+    horizon = horizon_of(case.claim, chosen, run)
     reached = reached_step(run, horizon)
-    seeds = [_seed_value(case, run, seed, name or case.claim.metric) for seed in run.seeds]
+    seeds = [_seed_value(case, run, seed, chosen, name or case.claim.metric) for seed in run.seeds]
     marks, level = looks(run)
-    reasons, warnings = [], _warnings(case, run, seeds)
+    reasons, warnings = [], cautions(case.claim, case.metric, run, seeds, case.context)
     diverged = [seed.seed for seed in seeds if seed.status == "diverged"]
     if reached is not None:
         marks.append(PREFIX)
     if diverged:
         marks.append(f"{len(diverged)} diverged")
         scored = "the random policy's score" if chosen.never == "random" else "the whole budget"
-        reasons.append(f"Diverged seeds ({_listed(diverged)}) count with {scored}.")
+        reasons.append(f"Diverged seeds ({listed(diverged)}) count with {scored}.")
     return Prepared(
         evidence=run,
         seeds=seeds,
@@ -216,6 +210,17 @@ def looks(run: Evidence) -> tuple[list[str], float]:
     return marks, level
 
 
+def horizon_of(claim: Claim, metric: metrics.Metric, run: Evidence) -> int:
+    """The environment steps at which a claim is judged.
+
+    Raises `Untestable` where the card does not say: any run would be as good as any other. What
+    an experiment measures itself, in closed form, has none.
+    """
+    if claim.steps is None and metric.needs != "manifest":
+        raise Untestable("The card gives no steps for this claim, so no run can test it yet.")
+    return claim.steps or run.steps
+
+
 def reached_step(run: Evidence, horizon: int) -> int | None:
     """The step of a prefix; None where every seed went to the claim's horizon."""
     unfinished = [s.steps for s in run.seeds if s.status not in ("finished", "diverged")]
@@ -223,9 +228,11 @@ def reached_step(run: Evidence, horizon: int) -> int | None:
     return reached if reached < horizon else None
 
 
-def _seed_value(case: Case, run: Evidence, seed: SeedResult, name: str) -> SeedValue:
-    chosen, value = metrics.metric(name), seed.metrics.get(name)
-    horizon = case.claim.steps or run.steps
+def _seed_value(
+    case: Case, run: Evidence, seed: SeedResult, chosen: metrics.Metric, name: str
+) -> SeedValue:
+    """A seed's number of the metric `chosen`, by its full `name`."""
+    value, horizon = seed.metrics.get(name), horizon_of(case.claim, chosen, run)
     if seed.status == "diverged" and (chosen.never == "random" or _never_got_there(seed, name)):
         value = None
     elif run.steps > horizon and chosen.needs != "manifest":
@@ -261,36 +268,3 @@ def _at_horizon(name: str, seed: SeedResult, horizon: int) -> float:
     raise Untestable(
         f"The run went beyond the claim's {horizon:,} steps, and {name} was not kept for them."
     )
-
-
-def _warnings(case: Case, run: Evidence, seeds: list[SeedValue]) -> list[str]:
-    """Signs that the promised error rates do not hold for these seeds."""
-    warnings = []
-    values = np.asarray([seed.value for seed in seeds])
-    if values.size >= 5 and abs(skewness(values)) > skewness_limit(values.size):
-        warnings.append(
-            f"Our seeds are skewed (g1 = {skewness(values):.2f}); the promised error rates are for "
-            "normal data, see the table for skewed data."
-        )
-    if case.metric.never == "random" and run.env in case.context.random and values.size >= 3:
-        floor = case.context.random[run.env].mean
-        gain = float(np.median(values)) - floor
-        failed = [s.seed for s in seeds if (s.value - floor) * case.sign < 0.25 * gain * case.sign]
-        if failed and gain * case.sign > 0:
-            warnings.append(
-                f"Failed seeds ({_listed(failed)}) gained less than a quarter of the median gain "
-                "over random; see the table for tasks where seeds fail."
-            )
-    low, high = case.metric.bounds
-    if values.size > 1 and values.std() == 0 and not case.metric.exact:
-        warnings.append("All our seeds score the same; the task may have a ceiling.")
-    if values.size and (values.min() < low or values.max() > high):
-        raise ReproError(
-            f"{case.claim.id}: a seed's {case.claim.metric} lies outside [{low}, {high}]; "
-            "the result's metrics.json is wrong, run `repro verify` after mending it"
-        )
-    return warnings
-
-
-def _listed(items: Sequence[int]) -> str:
-    return ", ".join(str(item) for item in items)

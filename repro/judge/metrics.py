@@ -226,6 +226,8 @@ _ALL = (
     _measured("hard-resets", "resets from outside over the whole training"),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+# One number a seed, a return, nothing to be told beforehand: any two arms can be compared by it.
+RETURNS = tuple(m.name for m in _ALL if m.per_seed and m.never == "random")
 
 
 def metric(name: str) -> Metric:

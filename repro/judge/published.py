@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from repro.cards.arms import own_arm
 from repro.cards.models import Claim, Published
 from repro.errors import ReproError
 from repro.judge.statistics import ONE_LOOK_LEVEL, spread_over_seeds, t_quantile
@@ -50,6 +51,23 @@ def theirs(mean: float, n: int | None, band: float | None, kind: str | None,
         return Theirs(mean=mean, n=n, std=None, spread="assumed", reading_error=reading_error)
     std = spread_over_seeds(band, kind, n)
     return Theirs(mean=mean, n=n, std=std, spread="printed", reading_error=reading_error)
+
+
+def published_arms(claim: Claim, first: str, second: str) -> tuple[float | None, float | None]:
+    """The published levels of two arms by name; None where the card prints none for one.
+
+    `mean` is the level of the claim's own arm and `rival` the other's.
+    """
+    figure, own = claim.published, own_arm(claim)
+    if figure is None or own not in (first, second):
+        return None, None
+    return (figure.mean, figure.rival) if first == own else (figure.rival, figure.mean)
+
+
+def published_effect(claim: Claim, first: str, second: str, sign: int) -> float | None:
+    """Published first − second in the metric's good direction; None unless both are printed."""
+    a, b = published_arms(claim, first, second)
+    return None if a is None or b is None else sign * (a - b)
 
 
 def horizon(claim: Claim, curve: PublishedCurve) -> float:

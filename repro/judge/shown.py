@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from repro.judge.case import Case, Untestable, looks
+from repro.judge.case import Case, Untestable, horizon_of, looks
 from repro.judge.published import curve_of, published_side
 from repro.judge.types import Evidence, Verdict
 from repro.judge.words import number
@@ -40,8 +40,8 @@ def shown_only(case: Case, run: Evidence) -> Verdict:
     """
     if case.metric.name != "evaluation-max-of-mean":
         return case.not_tested(f"{case.metric.name} is a curve: it needs a check of kind curve.")
-    horizon = case.claim.steps or run.steps
     try:
+        horizon = horizon_of(case.claim, case.metric, run)
         _, returns = max_of_mean(run, horizon, case.random(run.env).mean)
     except Untestable as lack:
         return case.not_tested(str(lack))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from repro.cards.models import Level, Published
+from repro.cards.models import Claim, Level, Published
 from repro.judge.case import Case, Prepared
 from repro.judge.compare import Comparison
-from repro.judge.published import band_in_words, critical
+from repro.judge.published import band_in_words, critical, published_arms
 from repro.judge.types import Answer, Interval, Reach, Sample, Theirs
 
 
@@ -43,6 +43,16 @@ def say_theirs(figure: Published, theirs: Theirs) -> str:
         f"Published: mean {number(theirs.mean)} from {seeds} seeds; spread between them{spread} "
         f"({band_in_words(figure, theirs)}){read}; {figure.how}, {figure.confidence}."
     )
+
+
+def say_published_arms(claim: Claim, first: str, second: str, effect: float | None) -> list[str]:
+    """What the paper prints of two arms, and their difference where it prints both."""
+    levels = zip((first, second), published_arms(claim, first, second), strict=True)
+    printed = [f"{name} {number(level)}" for name, level in levels if level is not None]
+    if not printed:
+        return []
+    difference = "" if effect is None else f", an effect of {number(effect)}"
+    return [f"Published: {', '.join(printed)}{difference}."]
 
 
 def say_scale(
