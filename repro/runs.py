@@ -10,12 +10,9 @@ code is another folder, and nothing is ever mixed.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +23,7 @@ import msgspec
 from repro import files, paths
 from repro.errors import ReproError
 from repro.launch import origin
+from repro.launch.lock import hold
 from repro.launch.stacks import Stack
 
 if TYPE_CHECKING:
@@ -124,47 +122,11 @@ class RunFolder:
         folder = self.stack_path(stack)
         return not (folder / "outcome.json").exists() and any(folder.glob("checkpoint*.pt"))
 
-    @contextlib.contextmanager
     def lock(
         self, patience: float = 60.0, say: Callable[[str], None] | None = None
-    ) -> Iterator[int]:
-        """Hold the run for this process; yields the lock's file descriptor.
-
-        Workers inherit the descriptor, so that the lock outlives a killed parent exactly until
-        its workers have written their checkpoints: for that the next command waits `patience`
-        seconds. A lock whose holders are all gone is free; a file left behind means nothing.
-        Raises ReproError naming the process that holds it.
-        """
-        with files.writing(self.path / "lock"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            self._acquire(descriptor, patience, say)
-            with files.writing(self.path / "lock"):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    def _acquire(self, descriptor: int, patience: float, say: Callable[[str], None] | None) -> None:
-        started, said = time.monotonic(), False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                pass
-            pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            if _alive(pid) or time.monotonic() - started > patience:
-                raise ReproError(
-                    f"{self.path} is being run by process {pid or 'unknown'}; "
-                    "wait for it, or stop it and run the same command again"
-                )
-            if say and not said:
-                said = True
-                say(f"waiting for the workers of process {pid}, which was killed, to stop")
-            time.sleep(0.1)
+    ) -> AbstractContextManager[int]:
+        """Hold the run for this process; see `repro.launch.lock.hold`."""
+        return hold(self.path, patience, say)
 
     def open(
         self,
@@ -266,13 +228,3 @@ class RunFolder:
 def timestamp() -> str:
     """Now, in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
