@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from repro.errors import ReproError
+from repro.training.environments.atari_presets import PRESETS, AtariPreset
 from repro.training.environments.engine import require_engine
 from repro.training.environments.episodes import Environments
 from repro.training.environments.gymnasium_stepper import GymnasiumStepper
-from repro.training.environments.names import resolve
+from repro.training.environments.names import is_atari, resolve, rom
 from repro.training.environments.seeding import environment_seed
-from repro.training.environments.spaces import action_space
+from repro.training.environments.spaces import Discrete, action_space
 from repro.training.environments.stepper import Stepper
+from repro.training.hparams import Choice
 
 _log = logging.getLogger("repro.mujoco")
 
@@ -25,15 +27,19 @@ def make(
     per_seed: int,
     purpose: str = "train",
     accept_engine: bool = False,
+    atari: Choice | None = None,
 ) -> Environments:
     """`per_seed` environments for each of `seeds`; see `Environments`.
 
     env: a Gymnasium id or an alias of it ("HalfCheetah" is "HalfCheetah-v4")
     purpose: part of the generators' seeds; training and evaluation never share a start state
     accept_engine: go on with another MuJoCo than the pinned one
+    atari: the `AtariPreset` of an Atari game, whose evaluation options purpose "evaluation" takes;
+        any other choice (`Off`) or None elsewhere
 
-    Raises ReproError for unknown names, spaces other than Box and Discrete, a missing package,
-    another MuJoCo, or an environment whose state cannot be saved exactly.
+    Raises ReproError for unknown names, an Atari game without a preset or a preset elsewhere,
+    spaces other than Box and Discrete, a missing package, another MuJoCo, or an environment whose
+    state cannot be saved exactly.
     """
     if not seeds or per_seed < 1:
         raise ReproError(f"found {len(seeds)} seeds with {per_seed} environments; expected 1 each")
@@ -41,6 +47,8 @@ def make(
     first_seeds = [
         environment_seed(seed, purpose, index) for seed in seeds for index in range(per_seed)
     ]
+    if is_atari(env_id) or isinstance(atari, AtariPreset):
+        return _make_atari(env_id, seeds, per_seed, purpose, first_seeds, atari)
     first, max_episode_steps = _make_one(env_id)
     physics = _is_mujoco(first)
     if physics:
@@ -56,6 +64,42 @@ def make(
         first_seeds,
         space,
         max_episode_steps,
+    )
+
+
+def _make_atari(
+    env_id: str,
+    seeds: Sequence[int],
+    per_seed: int,
+    purpose: str,
+    first_seeds: list[int],
+    preset: Choice | None,
+) -> Environments:
+    if not isinstance(preset, AtariPreset):
+        raise ReproError(
+            f"{env_id} can be played in several ways and its hyperparameters name none; expected "
+            f"`atari: {{kind: preset, name: …}}` with one of {', '.join(PRESETS)}: choose an Atari "
+            "set with --hparams"
+        )
+    if not is_atari(env_id):
+        raise ReproError(
+            f'{env_id} is no Atari game, but the hyperparameters are for Atari ("{preset.name}"); '
+            "choose another set with --hparams, or a game: --env Breakout"
+        )
+    path = rom(env_id)
+    from repro.training.environments.atari import AtariStepper, Game
+
+    options = preset.options(purpose)
+    games = [Game(path.stem, options) for _ in first_seeds]
+    return Environments(
+        AtariStepper(games, options, env_id),
+        env_id,
+        seeds,
+        per_seed,
+        first_seeds,
+        Discrete(games[0].num_actions),
+        -(-options.max_frames // options.frame_skip) or None,
+        options.clip_rewards,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from repro.errors import ReproError
 from repro.training.environments.spaces import Box, Discrete
-from repro.training.environments.state import EnvironmentState
+from repro.training.environments.state import state_of
 from repro.training.environments.stepper import Stepper
 
 F64 = npt.NDArray[np.float64]
@@ -36,14 +36,17 @@ class Step(NamedTuple):
 
     observation: [S, E, *shape], to choose the next action from; where an episode ended, the first
         observation of the next one (SAME_STEP autoreset)
-    reward: [S, E] float64
+    reward: [S, E] float64; in an Atari game whose preset says so cut to ±1
     terminated: [S, E] bool, the task itself ended: nothing follows, its value is zero
     truncated: [S, E] bool, cut off by the time limit while it would have gone on; never true
         together with `terminated` (Gymnasium's TimeLimit sets both when they coincide)
     final_observation: [S, E, *shape], the observation that the action led to; equals
         `observation` where the episode goes on
     episode_return, episode_length: [S, E], of the running episode including this step, so of the
-        whole episode where it ended; undiscounted, rewards added one by one in float64
+        whole episode where it ended; undiscounted, rewards added one by one in float64, uncut
+    terminal: [S, E] bool, what learning takes for the end: `terminated`; and in an Atari game whose
+        preset says so a lost life, after which the game and its return go on, but `observation`
+        begins anew (older images are black)
     """
 
     observation: F64
@@ -53,6 +56,7 @@ class Step(NamedTuple):
     final_observation: F64
     episode_return: F64
     episode_length: npt.NDArray[np.int64]
+    terminal: Bool
 
 
 class Environments:
@@ -72,11 +76,13 @@ class Environments:
         first_seeds: Sequence[int],
         space: Box | Discrete,
         max_episode_steps: int | None,
+        clip_rewards: bool = False,
     ) -> None:
         self.id, self.seeds = env_id, tuple(seeds)
         self.num_seeds, self.per_seed = len(self.seeds), per_seed
         self.action_space, self.max_episode_steps = space, max_episode_steps
-        self._stepper = stepper
+        self._stepper, self._clip_rewards = stepper, clip_rewards
+        self._lives = stepper.terminal is not stepper.terminated
         self._first_seeds: list[int | None] = list(first_seeds)
         self._number = len(first_seeds)
         self._action_dtype = np.float32 if isinstance(space, Box) else np.int64
@@ -87,7 +93,7 @@ class Environments:
         self._ended = np.zeros(self._number, np.bool_)
         self._any_ended = False
         self._final = np.zeros_like(stepper.observation)
-        self._states = [EnvironmentState(env, env_id) for env in stepper.envs]
+        self._states = [state_of(env, env_id) for env in stepper.envs]
         self.observation_shape: tuple[int, ...] = stepper.observation.shape[1:]
         self._step = Step(
             self._by_seed(stepper.observation),
@@ -97,6 +103,7 @@ class Environments:
             self._by_seed(self._final),
             self._by_seed(self._return),
             self._by_seed(self._length),
+            self._by_seed(stepper.terminal),
         )
 
     @property
@@ -154,8 +161,11 @@ class Environments:
             stepper.reward[inactive] = 0.0
             stepper.terminated[inactive] = False
             stepper.truncated[inactive] = False
+            stepper.terminal[inactive] = False
             self._length[rows] += 1
         self._return += stepper.reward
+        if self._clip_rewards:
+            np.clip(stepper.reward, -1.0, 1.0, out=stepper.reward)
         self._final[:] = stepper.observation
 
         self._end(inactive)
@@ -170,6 +180,8 @@ class Environments:
             truncated[inactive] = False
         np.logical_or(terminated, truncated, out=self._ended)
         self._any_ended = bool(np.count_nonzero(self._ended))  # any() takes five times as long
+        if self._lives:
+            self._stepper.observation[self._stepper.terminal & ~self._ended, :-1] = 0
         if self._any_ended:
             truncated &= ~terminated
             rows = np.flatnonzero(self._ended).tolist()
@@ -236,6 +248,7 @@ class Environments:
             "final_observation": self._final,
             "reward": stepper.reward,
             "terminated": stepper.terminated,
+            "terminal": stepper.terminal,
             "truncated": self._truncated,
             "episode_return": self._return,
             "episode_length": self._length,

@@ -27,7 +27,7 @@ class GymnasiumStepper:
             (number, *shape), np.uint8 if given == np.uint8 else np.float64
         )
         self.reward = np.zeros(number)
-        self.terminated = np.zeros(number, np.bool_)
+        self.terminated = self.terminal = np.zeros(number, np.bool_)
         self.truncated = np.zeros(number, np.bool_)
         self._discrete = not envs[0].action_space.shape
 

@@ -58,7 +58,7 @@ class MujocoStepper:
             (number, *envs[0].observation_space.shape)
         )
         self.reward = np.zeros(number)
-        self.terminated = np.zeros(number, np.bool_)
+        self.terminated = self.terminal = np.zeros(number, np.bool_)
         self.truncated = np.zeros(number, np.bool_)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 from repro.errors import ReproError, nearest
 
@@ -21,8 +23,21 @@ _MUJOCO = {
     "Swimmer": "Swimmer-v4",
     "Walker2d": "Walker2d-v4",
 }
+# The 57 games of most papers; ALE has more, to be named in full (ALE/Adventure-v5).
+_ATARI = (
+    "Alien", "Amidar", "Assault", "Asterix", "Asteroids", "Atlantis", "BankHeist", "BattleZone",
+    "BeamRider", "Berzerk", "Bowling", "Boxing", "Breakout", "Centipede", "ChopperCommand",
+    "CrazyClimber", "Defender", "DemonAttack", "DoubleDunk", "Enduro", "FishingDerby",
+    "Freeway", "Frostbite", "Gopher", "Gravitar", "Hero", "IceHockey", "Jamesbond", "Kangaroo",
+    "Krull", "KungFuMaster", "MontezumaRevenge", "MsPacman", "NameThisGame", "Phoenix",
+    "Pitfall", "Pong", "PrivateEye", "Qbert", "Riverraid", "RoadRunner", "Robotank", "Seaquest",
+    "Skiing", "Solaris", "SpaceInvaders", "StarGunner", "Surround", "Tennis", "TimePilot",
+    "Tutankham", "UpNDown", "Venture", "VideoPinball", "WizardOfWor", "YarsRevenge", "Zaxxon",
+)  # fmt: skip
 # What a bare name means.
-ALIASES = _MUJOCO | {
+ALIASES = {
+    **_MUJOCO,
+    **{game: f"ALE/{game}-v5" for game in _ATARI},
     "Acrobot": "Acrobot-v1",
     "CartPole": "CartPole-v1",
     "CliffWalking": "CliffWalking-v1",
@@ -52,7 +67,7 @@ def resolve(name: str) -> str:
         raise ReproError(
             f"{name} no longer runs; the nearest living task is {living}: --env {living}"
         )
-    known = registered()
+    known = registered() | {f"ALE/{game}-v5" for game in roms()}
     if name in known or ":" in name:  # "module:id" lets Gymnasium import a package first
         return name
     raise ReproError(f'no environment is called "{name}"; {nearest(name, {*known, *ALIASES})}')
@@ -73,3 +88,28 @@ def registered() -> set[str]:
     bridges = ("GymV21", "GymV26", "phys2d/", "tabular/")  # need another package each
     names = {str(name) for name in gymnasium.registry}
     return {name for name in names if not _is_dead(name) and not name.startswith(bridges)}
+
+
+def is_atari(env_id: str) -> bool:
+    """Whether a resolved id is an Atari game: `ALE/Breakout-v5`."""
+    return env_id.startswith("ALE/")
+
+
+def roms() -> dict[str, Path]:
+    """Game (`MsPacman`) → its ROM file, of the installed ale-py, which is not imported; empty
+    without one."""
+    found = find_spec("ale_py")
+    if found is None or not found.submodule_search_locations:
+        return {}
+    folder = Path(found.submodule_search_locations[0]) / "roms"
+    return {rom.stem.title().replace("_", ""): rom for rom in folder.glob("*.bin")}
+
+
+def rom(env_id: str) -> Path:
+    """The ROM file of an Atari game. Raises ReproError where ale-py has none."""
+    game, known = env_id.removeprefix("ALE/").removesuffix("-v5"), roms()
+    if game not in known:
+        raise ReproError(
+            f"{env_id}: ale-py is missing or has no such ROM; `pip install -e .` installs it"
+        )
+    return known[game]

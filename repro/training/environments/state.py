@@ -9,7 +9,7 @@ not kept.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,19 @@ from repro.training.environments.plain import decode, encode
 # Attributes that never change once the environment is made.
 _CONSTANT = frozenset({"P", "desc", "initial_state_distrib", "metadata", "spec"})
 _CONSTANT_TYPES = ("Space", "EnvSpec", "MjModel", "MjData", "MujocoRenderer")
+
+
+class State(Protocol):
+    """What saves and loads an environment, in plain types and tensors."""
+
+    def save(self) -> dict[str, Any]: ...
+
+    def load(self, state: dict[str, Any]) -> None: ...
+
+
+def state_of(env: Any, env_id: str) -> State:
+    """`env` itself where it can save itself (an Atari game), else its `EnvironmentState`."""
+    return env if hasattr(env, "save") else EnvironmentState(env, env_id)
 
 
 class EnvironmentState:

@@ -14,14 +14,16 @@ Array = npt.NDArray[Any]
 class Stepper(Protocol):
     """N environments of one kind, numbered 0 … N-1; the arrays below are its own and stay in place.
 
-    observation: [N, *shape] float64, the current observation of each
+    observation: [N, *shape] float64 (images: uint8), the current observation of each
     reward: [N] float64; terminated, truncated: [N] bool, of the last step
+    terminal: [N] bool, `terminated` itself, or an array of its own that says more (Atari's lives)
     """
 
     envs: Sequence[Any]
     observation: Array
     reward: npt.NDArray[np.float64]
     terminated: npt.NDArray[np.bool_]
+    terminal: npt.NDArray[np.bool_]
     truncated: npt.NDArray[np.bool_]
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int | None]) -> None:
