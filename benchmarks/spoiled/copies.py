@@ -47,18 +47,23 @@ def make_copy(target: Path, commit: str, fault: Fault) -> None:
 
     Whole or not there: it is made beside `target` and renamed.
     """
-    archive = subprocess.run(
-        ["git", "archive", commit], cwd=paths.ROOT, capture_output=True, check=True
-    )
     making = target.with_name(target.name + ".part")
     shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
-        tree.extractall(making, filter="data")
+    unpack(making, commit)
     shutil.rmtree(making / "results", ignore_errors=True)
     plant(fault, making)
     commit_all(making, f"{commit} with fault {fault.name}")
     making.rename(target)
+
+
+def unpack(target: Path, commit: str) -> None:
+    """The tree of `commit` as plain files in `target`, which must not be there yet."""
+    archive = subprocess.run(
+        ["git", "archive", commit], cwd=paths.ROOT, capture_output=True, check=True
+    )
+    target.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
+        tree.extractall(target, filter="data")
 
 
 def commit_all(root: Path, message: str) -> None:

@@ -87,6 +87,6 @@ def plant(fault: Fault, root: Path) -> None:
         if found != 1:
             raise ReproError(
                 f"fault {fault.name}: found {found} times in {edit.file}, expected once: "
-                f"{edit.old!r}; bring benchmarks/spoiled/faults.py up to date"
+                f"{edit.old!r}; bring the fault up to date"
             )
         path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
