@@ -34,8 +34,9 @@ from repro.training.hparams import Choice
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters
 from repro.training.replay import Replay
-from repro.training.run import Run, TrainingEnvironments
+from repro.training.run import Run
 from repro.training.schedules import Constant
+from repro.training.training_environments import TrainingEnvironments
 
 max_stack = 1  # matrix products fill a core: two stacked seeds gained a quarter (docs/decisions.md)
 

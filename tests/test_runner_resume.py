@@ -90,7 +90,7 @@ def test_the_runs_compared_hold_what_they_should(undisturbed):
         assert log.count(b'"kind": "train"') == 5
         assert log.count(b'"kind": "episode"') == 6  # of 50 steps, in two environments
     assert found["0-1 checkpoint"]["iteration"] == 5
-    assert {"kept", "envs", "streams", "evaluation_envs"} <= found["0-1 checkpoint"].keys()
+    assert {"kept", "envs", "streams", "evaluations"} <= found["0-1 checkpoint"].keys()
 
 
 def test_runs_differ_where_they_should(undisturbed, tmp_path):

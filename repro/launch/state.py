@@ -28,7 +28,7 @@ class StackState:
     _last: tuple[float, int] | None = field(default=None, repr=False)
 
     def update(self, message: dict[str, Any]) -> None:
-        """Take in a worker's progress message (the fields of `training.run.Progress`)."""
+        """Take in a worker's progress message (the fields of `training.progress.Progress`)."""
         now = time.monotonic()
         self.diverged = tuple(message["diverged"])
         done = [

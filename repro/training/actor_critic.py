@@ -19,7 +19,8 @@ from repro.training.environments import Box
 from repro.training.networks import MLP, ConvTorso
 from repro.training.policies import CategoricalPolicy, Distribution, GaussianPolicy, Policy
 from repro.training.rng import Mask, Streams
-from repro.training.run import Run, TrainingEnvironments
+from repro.training.run import Run
+from repro.training.training_environments import TrainingEnvironments
 
 
 class ActorCritic(nn.Module):

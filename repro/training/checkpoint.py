@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 SCHEMA_VERSION = 1
 NAME = "checkpoint.pt"
@@ -57,6 +58,19 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
     if warnings:
         warnings.append("no good checkpoint is left, training starts anew")
     return None, "; ".join(warnings) or None
+
+
+def state_of(kept: Any) -> Any:
+    """What a checkpoint holds of a kept object: a tensor itself, else its `state_dict`."""
+    return kept if isinstance(kept, Tensor) else kept.state_dict()
+
+
+def restore(kept: Any, state: Any) -> None:
+    """Give a kept object back what `state_of` took: in place where it is a tensor."""
+    if isinstance(kept, Tensor):
+        kept.copy_(state)
+    else:
+        kept.load_state_dict(state)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from repro.training.environments import Box
 from repro.training.evaluate import Act
 from repro.training.rollout import Actor, bounded_by, evaluation_act
-from repro.training.run import Run, TrainingEnvironments
+from repro.training.run import Run
+from repro.training.training_environments import TrainingEnvironments
 
 BLOCK = 64  # steps whose noise is drawn at once
 

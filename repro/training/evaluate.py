@@ -5,14 +5,14 @@ Training is bit-equal with evaluation on or off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.training.environments import Environments
+from repro.training.environments import Environments, make
 
 # observations [S, E, *shape], bool [S, E]: an episode begins here -> actions [S, E, *]
 Act = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
@@ -48,3 +48,40 @@ def play(
         playing &= ~ended
         observation = step.observation
     return returns, lengths
+
+
+class Evaluations:
+    """When a run's seeds are evaluated, and the environments that only evaluation uses."""
+
+    def __init__(self, env: str, seeds: Sequence[int], protocol: Protocol):
+        self._env, self._seeds, self._protocol = env, list(seeds), protocol
+        self._begun = np.zeros(len(self._seeds), dtype=np.int64)  # periods, per seed
+        self._envs: Environments | None = None  # made when the first evaluation is due
+
+    def due(self, steps: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which seeds are to be evaluated, bool [S]; steps: done by each, [S]."""
+        return steps >= self._begun * self._protocol.period
+
+    def play(
+        self, act: Act, due: NDArray[np.bool_], steps: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Returns and lengths [S, E] of the protocol's episodes, for the seeds `due`."""
+        found = play(self._environments(), act, due)
+        self._begun[due] = steps[due] // self._protocol.period + 1
+        return found
+
+    def _environments(self) -> Environments:
+        if self._envs is None:
+            self._envs = make(self._env, self._seeds, self._protocol.episodes, "evaluation")
+        return self._envs
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "begun": self._begun.tolist(),
+            "envs": None if self._envs is None else self._envs.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._begun[:] = state["begun"]
+        if state["envs"] is not None:
+            self._environments().load_state_dict(state["envs"])

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from repro.training.hparams import Choice
 from repro.training.replay import Replay
-from repro.training.run import Run, TrainingEnvironments
+from repro.training.run import Run
+from repro.training.training_environments import TrainingEnvironments
 
 TICKS = 100  # of an iteration: between two of them the run logs, stops and writes checkpoints
 

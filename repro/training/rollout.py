@@ -16,7 +16,8 @@ from repro.training.environments import Box, Discrete
 from repro.training.evaluate import Act
 from repro.training.policies import Distribution
 from repro.training.rng import Mask, Streams
-from repro.training.run import Run, TrainingEnvironments
+from repro.training.run import Run
+from repro.training.training_environments import TrainingEnvironments
 
 
 class Actor(Protocol):

@@ -7,13 +7,11 @@ and resuming are this file's business.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,92 +20,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repro.training import checkpoint, evaluate
-from repro.training.environments import Environments, NonFiniteAction, Step, make
+from repro.training import checkpoint, outcome
+from repro.training.clock import Clock
+from repro.training.environments import make
+from repro.training.evaluate import Act, Evaluations, Protocol
 from repro.training.log import SeedLog
+from repro.training.progress import Progress
 from repro.training.rng import Streams
 from repro.training.schedules import Schedule, at
+from repro.training.training_environments import TrainingEnvironments
 
 H = TypeVar("H")
 
-OUTCOME = "outcome.json"
 RECENT_EPISODES = 100
 FLUSH_SECONDS = 1.0
-EXPORTED = ("model", "policy", "collector")  # of what is kept: networks, normalisers
-MAX_CHECKPOINT_SHARE = 0.05  # of the time may go into writing checkpoints
 
 
 class Stopped(Exception):
     """The run was asked to stop; its checkpoint is written and the same command resumes it."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a stack stands, for the display."""
-
-    seeds: list[int]
-    steps: list[int]  # environment steps done, per seed
-    target: int
-    returns: list[float | None]  # mean of the last 100 training episodes, per seed
-    steps_per_second: float  # all seeds together, since this process began
-    diverged: list[int]
-    message: str | None = None
-
-
-class TrainingEnvironments:
-    """The environments of a stack, with episodes logged and steps counted per seed."""
-
-    def __init__(self, run: Run[Any], envs: Environments):
-        self._run, self._envs = run, envs
-        self.num_seeds, self.per_seed = envs.num_seeds, envs.per_seed
-        self.observation_shape, self.action_space = envs.observation_shape, envs.action_space
-        self.observation: NDArray[Any] = envs.reset()
-
-    def step(self, actions: NDArray[Any], active: NDArray[np.bool_] | None = None) -> Step:
-        """Step every environment of the active seeds; `observation` is then the next one.
-
-        active: bool [S] or [S, E], of those the ones to step; the others stay as they are and do
-        not count. A seed whose action is not finite has diverged; the others go on.
-        """
-        try:
-            step = self._envs.step(actions, self._stepped(active))
-        except NonFiniteAction as error:  # nothing was stepped yet
-            self._run.diverged(np.isin(self._run.seeds, error.seeds), "action is not finite")
-            step = self._envs.step(actions, self._stepped(active))
-        stepped = self._stepped(active)
-        if stepped is None or stepped.ndim == 1:
-            self._run.count(self.per_seed if stepped is None else self.per_seed * stepped)
-        else:
-            self._run.count(stepped.sum(axis=1))
-        self.observation = step.observation
-        # count_nonzero takes a fifth of any()'s time, and this runs at every step.
-        if np.count_nonzero(step.terminated) or np.count_nonzero(step.truncated):
-            for s, e in zip(*np.nonzero(step.terminated | step.truncated), strict=True):
-                self._run.record_episode(
-                    int(s), float(step.episode_return[s, e]), int(step.episode_length[s, e])
-                )
-        return step
-
-    def reset(self, which: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-        """Fresh episodes everywhere or in `which` (bool [S] or [S, E]); observations [S, E, ...].
-
-        An episode given up is not logged.
-        """
-        self.observation = self._envs.reset(which)
-        return self.observation
-
-    def _stepped(self, active: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-        if self._run.all_active:
-            return active
-        run = self._run.active
-        return run if active is None else active & (run if active.ndim == 1 else run[:, None])
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._envs.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._envs.load_state_dict(state)
-        self.observation = self._envs.observation
 
 
 class Run(Generic[H]):
@@ -126,7 +56,7 @@ class Run(Generic[H]):
         steps: int,
         folder: Path,
         device: str = "cpu",
-        evaluation: evaluate.Protocol | None = None,
+        evaluation: Protocol | None = None,
         report: Callable[[Progress], None] | None = None,
         checkpoint_seconds: float = 60.0,
     ):
@@ -141,14 +71,12 @@ class Run(Generic[H]):
         self._streams: dict[str, Streams] = {}
         self._kept: dict[str, Any] = {}
         self._envs: dict[str, TrainingEnvironments] = {}
-        self._evaluation_envs: Environments | None = None
-        self._evaluations = np.zeros(len(self.seeds), dtype=np.int64)
-        self._iteration = self._checkpoints = 0
+        self._evaluations = evaluation and Evaluations(env, self.seeds, evaluation)
+        self._iteration = 0
         self._recent: list[deque[float]] = [deque(maxlen=RECENT_EPISODES) for _ in self.seeds]
         self._logs = [SeedLog(folder, seed) for seed in self.seeds]
-        self._seconds = {"training": 0.0, "evaluation": 0.0, "checkpoints": 0.0}
-        self._checkpoint_seconds = checkpoint_seconds
-        self._clock = self._last_checkpoint = self._last_flush = time.monotonic()
+        self._clock = Clock(checkpoint_seconds)
+        self._last_flush = time.monotonic()
         self._begun: tuple[float, int] | None = None
 
     # What an implementation calls
@@ -184,7 +112,7 @@ class Run(Generic[H]):
         self.folder.mkdir(parents=True, exist_ok=True)
         state, warning = checkpoint.load(self.folder)
         if warning:
-            self._say(warning)
+            self._send_progress(warning)
         if state is None:
             for log in self._logs:
                 log.start()
@@ -241,75 +169,55 @@ class Run(Generic[H]):
 
     def diverged(self, which: NDArray[np.bool_], diagnosis: str) -> None:
         """Mark active seeds (bool [S]) as diverged: they stop here, the others go on."""
-        for i in np.flatnonzero(which & self.active):
+        for i in np.flatnonzero(which & self.active).tolist():
             self._diagnosis[i] = f"{diagnosis} at step {self.steps_done[i]}"
             self.active[i] = False
-            self._logs[i].write(
-                {"kind": "diverged", "step": int(self.steps_done[i]), "why": self._diagnosis[i]}
-            )
+            self._write(i, "diverged", why=self._diagnosis[i])
         self.all_active = bool(self.active.all())
 
-    def evaluate(self, act: evaluate.Act, where: NDArray[np.bool_] | None = None) -> None:
+    def evaluate(self, act: Act, where: NDArray[np.bool_] | None = None) -> None:
         """Evaluate the seeds for which the protocol says so; act must change nothing.
 
         where: bool [S], the seeds that may be evaluated now; the others when they may.
         """
-        protocol = self.evaluation
-        if protocol is None:
+        if self._evaluations is None:
             return
-        due = self.active & (self.steps_done >= self._evaluations * protocol.period)
+        due = self.active & self._evaluations.due(self.steps_done)
         if where is not None:
             due &= where
         if not due.any():
             return
         self._check_parameters()  # a policy that is no number cannot be played
         due &= self.active
-        began = time.monotonic()
-        if self._evaluation_envs is None:
-            self._evaluation_envs = make(self.env, self.seeds, protocol.episodes, "evaluation")
-        returns, lengths = evaluate.play(self._evaluation_envs, act, due)
-        for i, log in enumerate(self._logs):
-            if due[i]:
-                log.write(
-                    {
-                        "kind": "evaluation",
-                        "step": int(self.steps_done[i]),
-                        "returns": returns[i].tolist(),
-                        "lengths": lengths[i].tolist(),
-                    }
-                )
-        self._evaluations[due] = self.steps_done[due] // protocol.period + 1
-        self._seconds["evaluation"] += time.monotonic() - began
-        self._clock += time.monotonic() - began
+        with self._clock.spent_on("evaluation"):
+            returns, lengths = self._evaluations.play(act, due, self.steps_done)
+        for i in np.flatnonzero(due).tolist():
+            found = {"returns": returns[i].tolist(), "lengths": lengths[i].tolist()}
+            self._write(i, "evaluation", **found)
 
     # What happens around it
 
     def record_episode(self, i: int, episode_return: float, length: int) -> None:
         self._recent[i].append(episode_return)
-        self._logs[i].write(
-            {
-                "kind": "episode",
-                "step": int(self.steps_done[i]),
-                "return": episode_return,
-                "length": length,
-            }
-        )
+        self._write(i, "episode", **{"return": episode_return, "length": length})
+
+    def _write(self, i: int, kind: str, **values: Any) -> None:
+        self._logs[i].write({"kind": kind, "step": int(self.steps_done[i])} | values)
 
     def _between_iterations(self) -> None:
         self._check_parameters()
         self.active &= self.steps_done < self.steps
         self.all_active = bool(self.active.all())
-        now = time.monotonic()
         if self.stop.is_set():
             self._checkpoint()
             self._send_progress("stopped")
             raise Stopped
-        if now - self._last_checkpoint >= self._pause():
+        if self._clock.checkpoint_due():
             self._checkpoint()
-        if now - self._last_flush >= FLUSH_SECONDS:
+        if time.monotonic() - self._last_flush >= FLUSH_SECONDS:
             for log in self._logs:
                 log.flush()
-            self._last_flush = now
+            self._last_flush = time.monotonic()
             self._send_progress()
 
     def _check_parameters(self) -> None:
@@ -317,55 +225,42 @@ class Run(Generic[H]):
             if hasattr(kept, "finite"):
                 self.diverged(~kept.finite().cpu().numpy(), "parameters are not finite")
 
-    def _pause(self) -> float:
-        """Seconds between checkpoints; asked for 0, every iteration writes one."""
-        each = self._seconds["checkpoints"] / max(1, self._checkpoints)
-        wanted = self._checkpoint_seconds
-        return max(wanted, each / MAX_CHECKPOINT_SHARE) if wanted else 0.0
-
     def _checkpoint(self) -> None:
-        began = time.monotonic()
-        self._tick(began)
-        state = {
-            "kept": {name: _state(kept) for name, kept in self._kept.items()},
+        with self._clock.spent_on("checkpoints"):
+            checkpoint.save(self.folder, self._state())
+        self._clock.checkpoint_written()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "kept": {name: checkpoint.state_of(kept) for name, kept in self._kept.items()},
             "envs": {purpose: envs.state_dict() for purpose, envs in self._envs.items()},
             "steps_done": self.steps_done.tolist(),
             "streams": {purpose: s.state_dict() for purpose, s in self._streams.items()},
-            "evaluation_envs": self._evaluation_envs.state_dict() if self._evaluation_envs else {},
-            "evaluations": self._evaluations.tolist(),
+            "evaluations": self._evaluations.state_dict() if self._evaluations else None,
             "iteration": self._iteration,
-            "checkpoints": self._checkpoints,
+            "checkpoints": self._clock.checkpoints,
             "active": self.active.tolist(),
             "diagnosis": self._diagnosis,
             "recent": [list(recent) for recent in self._recent],
             "log_sizes": [log.flush(sync=True) for log in self._logs],
-            "seconds": dict(self._seconds),
+            "seconds": dict(self._clock.seconds),
         }
-        checkpoint.save(self.folder, state)
-        self._checkpoints += 1
-        self._last_checkpoint = self._clock = time.monotonic()
-        self._seconds["checkpoints"] += self._last_checkpoint - began
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, kept in self._kept.items():
-            _restore(kept, state["kept"][name])
+            checkpoint.restore(kept, state["kept"][name])
         for purpose, envs in self._envs.items():
             envs.load_state_dict(state["envs"][purpose])
         self.steps_done[:] = state["steps_done"]
         for purpose, streams in state["streams"].items():
             self.rng(purpose).load_state_dict(streams)
-        if state["evaluation_envs"]:
-            assert self.evaluation is not None
-            self._evaluation_envs = make(
-                self.env, self.seeds, self.evaluation.episodes, "evaluation"
-            )
-            self._evaluation_envs.load_state_dict(state["evaluation_envs"])
-        self._evaluations[:] = state["evaluations"]
+        if self._evaluations and state["evaluations"]:
+            self._evaluations.load_state_dict(state["evaluations"])
         self._iteration = state["iteration"]
-        self._checkpoints = state["checkpoints"]
+        self._clock.checkpoints, self._clock.seconds = state["checkpoints"], state["seconds"]
         self.active[:] = state["active"]
         self.all_active = bool(self.active.all())
-        self._diagnosis, self._seconds = state["diagnosis"], state["seconds"]
+        self._diagnosis = state["diagnosis"]
         for recent, saved in zip(self._recent, state["recent"], strict=True):
             recent.extend(saved)
         for log, size in zip(self._logs, state["log_sizes"], strict=True):
@@ -373,38 +268,10 @@ class Run(Generic[H]):
 
     def _finish(self) -> None:
         self._checkpoint()
-        torch.save(
-            {name: _first_seed(_state(self._kept[name])) for name in self._exported()},
-            self.folder / "policy.pt",
-        )
-        outcome = {
-            "schema_version": 1,
-            "seeds": {
-                str(seed): {
-                    "status": "finished" if self._diagnosis[i] is None else "diverged",
-                    "steps": int(self.steps_done[i]),
-                    "diagnosis": self._diagnosis[i],
-                }
-                for i, seed in enumerate(self.seeds)
-            },
-            "seconds": self._seconds["training"],
-            "evaluation_seconds": self._seconds["evaluation"],
-            "checkpoint_seconds": self._seconds["checkpoints"],
-        }
-        temporary = self.folder / (OUTCOME + ".part")
-        temporary.write_text(json.dumps(outcome, indent=1))
-        temporary.replace(self.folder / OUTCOME)
+        outcome.export_policy(self.folder, self._kept)
+        steps, seconds = self.steps_done.tolist(), self._clock.seconds
+        outcome.write(self.folder, self.seeds, steps, self._diagnosis, seconds)
         self._send_progress("finished")
-
-    def _exported(self) -> list[str]:
-        return [name for name in self._kept if name in EXPORTED]
-
-    def _tick(self, now: float) -> None:
-        self._seconds["training"] += now - self._clock
-        self._clock = now
-
-    def _say(self, message: str) -> None:
-        self._send_progress(message)
 
     def _send_progress(self, message: str | None = None) -> None:
         if self._report is None:
@@ -424,21 +291,3 @@ class Run(Generic[H]):
                 message=message,
             )
         )
-
-
-def _state(kept: Any) -> Any:
-    return kept if isinstance(kept, Tensor) else kept.state_dict()
-
-
-def _restore(kept: Any, state: Any) -> None:
-    if isinstance(kept, Tensor):
-        kept.copy_(state)
-    else:
-        kept.load_state_dict(state)
-
-
-def _first_seed(state: Any) -> Any:
-    """The first seed's part of a state: tensors lose the seed axis (as one of length 1)."""
-    if isinstance(state, dict):
-        return {name: _first_seed(value) for name, value in state.items()}
-    return state[:1].clone() if isinstance(state, Tensor) else state
