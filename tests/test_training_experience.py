@@ -9,7 +9,14 @@ import torch
 from training_tools import lines, make_run
 
 from repro.training.evaluate import Protocol
-from repro.training.experience import TICKS, AfterEpisode, EveryStep, Experience, Means
+from repro.training.experience import (
+    TICKS,
+    AfterEpisode,
+    EveryStep,
+    Experience,
+    Means,
+    Periodic,
+)
 from repro.training.replay import Replay
 
 LIMIT = 3  # of ProbeTurns: no episode ends otherwise
@@ -55,6 +62,12 @@ def test_one_update_after_each_step(tmp_path):
 def test_no_update_before_learning_starts(tmp_path):
     found = updates(*make(tmp_path, "ProbeTurns-v0", EveryStep(), starts=5))
     assert found[:2] == [(6, 1), (7, 2)]
+
+
+def test_one_update_every_so_many_steps_once_learning_started(tmp_path):
+    """Steps are counted from the run's beginning, as DQN's code counts them."""
+    found = updates(*make(tmp_path, "ProbeTurns-v0", Periodic(period=4), steps=18, starts=4))
+    assert found[:3] == [(8, 1), (12, 2), (16, 3)]
 
 
 def test_as_many_updates_as_the_episode_had_steps(tmp_path):

@@ -24,6 +24,12 @@ class EveryStep(Choice, frozen=True, kw_only=True, tag="every-step"):
     """One update after each environment step."""
 
 
+class Periodic(Choice, frozen=True, kw_only=True, tag="periodic"):
+    """One update after every `period`-th environment step of a seed."""
+
+    period: int
+
+
 class AfterEpisode(Choice, frozen=True, kw_only=True, tag="after-episode"):
     """At an episode's end as many updates as it had steps; none before."""
 
@@ -43,8 +49,8 @@ class Experience:
 
     A seed acts while it owes no update, so seeds with episodes of their own length fall out of
     step: each tick, some act and some learn. owed: updates each seed still owes, int64 [S].
-    number: which update this is, int64 [S]: 1, 2, 3, … through training with `every-step`;
-    0, 1, 2, … from each episode's end with `after-episode` (as TD3's code counts them).
+    number: which update this is, int64 [S]: 1, 2, 3, … through training with `every-step` and
+    `periodic`; 0, 1, 2, … from each episode's end with `after-episode` (as TD3's code counts them).
     """
 
     def __init__(
@@ -52,13 +58,14 @@ class Experience:
         run: Run[Any],
         envs: TrainingEnvironments,
         replay: Replay,
-        updates: EveryStep | AfterEpisode,
+        updates: EveryStep | Periodic | AfterEpisode,
         learning_starts: int,
         time_limit: Literal["terminal", "bootstrap"],
     ):
         assert envs.per_seed == 1, "one environment a seed"
         self.run, self.envs, self.replay = run, envs, replay
         self.after_episode = isinstance(updates, AfterEpisode)
+        self.period = updates.period if isinstance(updates, Periodic) else 1
         self.learning_starts, self.bootstrap = learning_starts, time_limit == "bootstrap"
         self.owed, self.number = np.zeros((2, envs.num_seeds), np.int64)
         self.begins = np.ones(envs.num_seeds, bool)
@@ -98,7 +105,7 @@ class Experience:
             self.number[learns] = -1
             self.owed[learns] = step.episode_length[learns, 0]
         else:
-            self.owed[learns] = 1
+            self.owed[learns & (self.run.steps_done % self.period == 0)] = 1
 
     def state_dict(self) -> dict[str, Tensor]:
         return {name: torch.from_numpy(a.copy()) for name, a in self._arrays().items()}
