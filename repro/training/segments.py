@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,23 +73,26 @@ class Segments:
         first = row // self.segment_rows
         return [digest for number, digest in self._digests.items() if number >= first]
 
-    def restore(self, written: int, row: int, digests: list[bytes]) -> NDArray[np.uint8]:
-        """Go back to what a checkpoint says; rows `row` to `written`, uint8 [n, row_bytes].
+    def restore(
+        self, written: int, row: int, digests: list[bytes]
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Go back to what a checkpoint says; yields rows `row` to `written`, a file at a time.
 
+        Each time the number of the first row and uint8 [n, row_bytes]; run it to its end.
         digests: what `digests(row)` gave. Raises ReproError where a file is missing, too short or
         altered.
         """
         first = row // self.segment_rows
         self.written, self._digests = written, dict(enumerate(digests, start=first))
-        parts = [np.zeros((0, self.row_bytes), np.uint8)]
         for number, expected in self._digests.items():
-            rows = min(written - number * self.segment_rows, self.segment_rows)
+            start = number * self.segment_rows
+            rows = min(written - start, self.segment_rows)
             content = self._read(number, rows * self.row_bytes)
             self._open = hashlib.sha256(content)
             if self._open.digest() != expected:
                 raise self._damaged(number, "its content has another digest than the checkpoint's")
-            parts.append(np.frombuffer(content, np.uint8).reshape(rows, self.row_bytes))
-        return np.concatenate(parts)[row - first * self.segment_rows :]
+            skipped = max(row - start, 0)
+            yield start + skipped, np.frombuffer(content, np.uint8).reshape(rows, -1)[skipped:]
 
     def _read(self, number: int, size: int) -> bytes:
         path = self.path(number)
