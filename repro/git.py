@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,3 +78,15 @@ def _must(*arguments: str) -> None:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         why = lines[-1] if lines else "no reason given"
         raise ReproError(f"git {arguments[0]} failed: {why}; nothing was committed")
+
+
+def unpack(commit: str, target: Path) -> None:
+    """The tree of a commit as plain files in `target`, which must not be there yet."""
+    done = subprocess.run(
+        ["git", "archive", commit], cwd=paths.ROOT, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise ReproError(f"commit {commit[:12]} is not in this clone; fetch its whole history")
+    target.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tree:
+        tree.extractall(target, filter="data")

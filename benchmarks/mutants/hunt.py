@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,13 @@ class Watch:
 
 @dataclass(frozen=True)
 class Copy:
-    """A commit's files in `.cache/mutants/`; one mutant at a time is planted in it."""
+    """A commit's files in `.cache/mutants/`; one mutant at a time is planted in it.
+
+    sound: tests known to pass there without a mutant.
+    """
 
     commit: str
+    sound: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -76,7 +80,7 @@ class Copy:
         """Unpack the commit, or put back what an interrupted hunt left mutated."""
         if not self.root.exists():
             shutil.rmtree(self.root.parent, ignore_errors=True)  # of other commits
-            copies.unpack(self.root, self.commit)
+            git.unpack(self.commit, self.root)
         self.restore(TESTS)
 
     def restore(self, files: Iterable[str]) -> None:
@@ -98,12 +102,18 @@ class Copy:
         finally:
             self.restore([mutant.edit.file])
         seconds = round(time.monotonic() - began, 1)
-        if failed not in (None, TIMEOUT) and self.first_failure([str(failed)]):
+        if failed not in (None, TIMEOUT, *self.sound):
+            self.check(str(failed))
+        return Outcome(failed, seconds)
+
+    def check(self, test: str) -> None:
+        """ReproError where a test fails without any mutant."""
+        if self.first_failure([test]):
             raise ReproError(
-                f"{failed} fails in commit {self.commit[:12]} as it is; mend it first, or hunt in "
+                f"{test} fails in commit {self.commit[:12]} as it is; mend it first, or hunt in "
                 "another commit: --commit REVISION"
             )
-        return Outcome(failed, seconds)
+        self.sound.add(test)
 
     def first_failure(self, tests: Sequence[str], papers: Sequence[str] = ()) -> str | None:
         """The first of these fast tests that fails, None where all pass, "timeout"."""

@@ -6,15 +6,13 @@ where it was.
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 from benchmarks.spoiled.faults import Fault, plant
-from repro import files, git, paths
+from repro import files, git
 from repro.errors import ReproError
 
 # What decides a run's numbers and its verdict. Other files may change between two commands.
@@ -49,21 +47,11 @@ def make_copy(target: Path, commit: str, fault: Fault) -> None:
     """
     making = target.with_name(target.name + ".part")
     shutil.rmtree(making, ignore_errors=True)
-    unpack(making, commit)
+    git.unpack(commit, making)
     shutil.rmtree(making / "results", ignore_errors=True)
     plant(fault, making)
     commit_all(making, f"{commit} with fault {fault.name}")
     making.rename(target)
-
-
-def unpack(target: Path, commit: str) -> None:
-    """The tree of `commit` as plain files in `target`, which must not be there yet."""
-    archive = subprocess.run(
-        ["git", "archive", commit], cwd=paths.ROOT, capture_output=True, check=True
-    )
-    target.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
-        tree.extractall(target, filter="data")
 
 
 def commit_all(root: Path, message: str) -> None:
