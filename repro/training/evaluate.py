@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.training.environments import Environments, make
+from repro.training.hparams import Choice
 
 # observations [S, E, *shape], bool [S, E]: an episode begins here -> actions [S, E, *]
 Act = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
@@ -53,8 +54,11 @@ def play(
 class Evaluations:
     """When a run's seeds are evaluated, and the environments that only evaluation uses."""
 
-    def __init__(self, env: str, seeds: Sequence[int], protocol: Protocol):
+    def __init__(
+        self, env: str, seeds: Sequence[int], protocol: Protocol, atari: Choice | None = None
+    ):
         self._env, self._seeds, self._protocol = env, list(seeds), protocol
+        self._atari = atari  # how it is played; `make` takes the preset's way to evaluate
         self._begun = np.zeros(len(self._seeds), dtype=np.int64)  # periods, per seed
         self._envs: Environments | None = None  # made when the first evaluation is due
 
@@ -72,7 +76,9 @@ class Evaluations:
 
     def _environments(self) -> Environments:
         if self._envs is None:
-            self._envs = make(self._env, self._seeds, self._protocol.episodes, "evaluation")
+            self._envs = make(
+                self._env, self._seeds, self._protocol.episodes, "evaluation", atari=self._atari
+            )
         return self._envs
 
     def state_dict(self) -> dict[str, Any]:

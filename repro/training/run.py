@@ -71,7 +71,8 @@ class Run(Generic[H]):
         self._streams: dict[str, Streams] = {}
         self._kept: dict[str, Any] = {}
         self._envs: dict[str, TrainingEnvironments] = {}
-        self._evaluations = evaluation and Evaluations(env, self.seeds, evaluation)
+        self._atari = getattr(hparams, "atari", None)
+        self._evaluations = evaluation and Evaluations(env, self.seeds, evaluation, self._atari)
         self._iteration = 0
         self._recent: list[deque[float]] = [deque(maxlen=RECENT_EPISODES) for _ in self.seeds]
         self._logs = [SeedLog(folder, seed) for seed in self.seeds]
@@ -84,11 +85,12 @@ class Run(Generic[H]):
     def make_envs(self, per_seed: int, purpose: str = "train") -> TrainingEnvironments:
         """Environments to train in, kept over interruptions: observations [S, per_seed, *shape].
 
-        Another purpose means other generators; each is asked for once.
+        Another purpose means other generators; each is asked for once. How Atari is played stands
+        in `hparams.atari`, an `AtariPreset` or `Off`.
         """
         assert purpose not in self._envs, f"environments for {purpose} were made already"
-        envs = TrainingEnvironments(self, make(self.env, self.seeds, per_seed, purpose))
-        self._envs[purpose] = envs
+        made = make(self.env, self.seeds, per_seed, purpose, atari=self._atari)
+        self._envs[purpose] = envs = TrainingEnvironments(self, made)
         return envs
 
     def count(self, steps: int | NDArray[np.int64]) -> None:
