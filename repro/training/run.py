@@ -72,7 +72,9 @@ class Run(Generic[H]):
         self._kept: dict[str, Any] = {}
         self._envs: dict[str, TrainingEnvironments] = {}
         self._atari = getattr(hparams, "atari", None)
-        self._evaluations = evaluation and Evaluations(env, self.seeds, evaluation, self._atari)
+        self._evaluations: Evaluations | None = None
+        if evaluation is not None:
+            self._evaluations = Evaluations(env, self.seeds, evaluation, self._atari)
         self._iteration = 0
         self._recent: list[deque[float]] = [deque(maxlen=RECENT_EPISODES) for _ in self.seeds]
         self._logs = [SeedLog(folder, seed) for seed in self.seeds]
