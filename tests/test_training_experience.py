@@ -97,7 +97,7 @@ def test_seeds_fall_out_of_step_and_each_keeps_its_own_count(tmp_path):
 
 def stored(experience):
     replay = experience.replay
-    rows = replay._rows[0, : replay.size[0]]
+    rows = replay._rows.content[0, : replay.size[0]]
     names = ("observation", "action", "reward", "after", "terminal")
     return {name: rows[:, i].tolist() for i, name in enumerate(names)}
 

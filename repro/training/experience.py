@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from repro.training.frames import FrameReplay
 from repro.training.hparams import Choice
 from repro.training.replay import Replay
 from repro.training.run import Run
@@ -57,7 +58,7 @@ class Experience:
         self,
         run: Run[Any],
         envs: TrainingEnvironments,
-        replay: Replay,
+        replay: Replay | FrameReplay,
         updates: EveryStep | Periodic | AfterEpisode,
         learning_starts: int,
         time_limit: Literal["terminal", "bootstrap"],
@@ -95,9 +96,14 @@ class Experience:
         action = explorer.act(acting, self.begins)
         step = self.envs.step(action, acting)
         acted = acting & self.run.active  # an action that is no number ends its seed
-        terminated, ended = step.terminated[:, 0], (step.terminated | step.truncated)[:, 0]
-        terminal = terminated if self.bootstrap else ended
-        self.replay.add(observation, action, step.reward, step.final_observation, terminal, acted)
+        terminal = step.terminal[:, 0]
+        ended = terminal | step.truncated[:, 0]  # an Atari game may go on: its lost lives count
+        # Single images say where an episode begins; whole transitions need not.
+        begins = {"begins": self.begins} if isinstance(self.replay, FrameReplay) else {}
+        self.replay.add(
+            observation, action, step.reward, step.final_observation,
+            terminal if self.bootstrap else ended, where=acted, **begins,
+        )  # fmt: skip
         self.begins[acted] = ended[acted]
         learns = acted & (self.run.steps_done > self.learning_starts)
         if self.after_episode:
