@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 # Evaluation episodes beside training, when asked for: TD3's protocol, which later papers took over.
 EVALUATION = {"period": 5000, "episodes": 10, "deterministic": True}
 
+MEASUREMENT = 1  # what a measured experiment has instead of environment steps
+
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be run, but for the seeds.
 
-    env: resolved id (HalfCheetah-v4). steps: environment steps of one seed. hparams: every value,
-    nested, in the implementation's own types. overrides: dotted field → value as typed by the
-    user; an experiment with overrides is exploration. evaluation: period (environment steps),
-    episodes, deterministic; None without.
+    env: resolved id (HalfCheetah-v4), or the name of a problem that the implementation measures
+    in closed form. steps: environment steps of one seed; one measurement, for such a problem.
+    hparams: every value, nested, in the implementation's own types. overrides: dotted field →
+    value as typed by the user; an experiment with overrides is exploration. evaluation: period
+    (environment steps), episodes, deterministic; None without.
     """
 
     paper: str
@@ -74,12 +77,17 @@ def resolve(
     from repro.cards import convert_hparams, load_card, load_sets
 
     card = load_card(paper)
-    implementation = implementation_of(card.id)
-    env = environment_id(env)
-    sets = load_sets(card.id)
+    implementation, sets = implementation_of(card.id), load_sets(card.id)
+    measured = measured_sets(implementation)
+    problems = {env for name in measured for env in sets[name].environments}
+    if env not in problems:
+        env = environment_id(env, problems)
     name = hparams or default_set(card, env, sets)
     if name not in sets:
         raise ReproError(f'{card.id} has no hparam set "{name}": {nearest(name, sets)}')
+    if (env in problems) != (name in measured):
+        fits = [other for other in sets if (other in measured) == (env in problems)]
+        raise ReproError(f"the set {name} is not for {env}; choose --hparams {'|'.join(fits)}")
     values = sets[name].values(env)
     places: Any = sets[name].provenance(env)
     if ablation is not None:
@@ -93,7 +101,12 @@ def resolve(
     for field, value in kinds_first:
         values = merged(values, _nested(field, value), f"--set {field}")
         places = "--set"
-    values = msgspec.to_builtins(convert_hparams(values, implementation.HParams, places))
+    kind = measured.get(name, implementation.HParams)
+    values = msgspec.to_builtins(convert_hparams(values, kind, places))
+    if name in measured:
+        if evaluate or steps not in (None, MEASUREMENT):
+            raise ReproError(f"{env} is measured in closed form; leave out --steps and --evaluate")
+        steps = MEASUREMENT
     if steps is None:
         steps = default_steps(card, env, name, values)
     if steps < 1:
@@ -119,6 +132,12 @@ def implementation_of(paper: str) -> Any:
     return importlib.import_module(f"implementations.{module}")
 
 
+def measured_sets(implementation: Any) -> dict[str, type]:
+    """The sets whose problems an implementation's `measure` takes, with their types."""
+    found: dict[str, type] = getattr(implementation, "MEASURED", {})
+    return found
+
+
 def implemented() -> list[str]:
     """Ids of the papers that can be run: their files define `train`; read, not imported."""
     return sorted(
@@ -128,11 +147,21 @@ def implemented() -> list[str]:
     )
 
 
-def environment_id(name: str) -> str:
-    """`HalfCheetah` → `HalfCheetah-v4`; a wrong name is refused with the nearest valid one."""
+def environment_id(name: str, problems: Iterable[str] = ()) -> str:
+    """`HalfCheetah` → `HalfCheetah-v4`; a wrong name is refused with the nearest valid one.
+
+    problems: names that are right as well, for the message.
+    """
     from repro.training.environments import names
 
-    return names.resolve(name)
+    try:
+        return names.resolve(name)
+    except ReproError:
+        if problem := next((p for p in problems if p.lower() == name.lower()), None):
+            raise ReproError(
+                f'no environment is called "{name}"; did you mean "{problem}"?'
+            ) from None
+        raise
 
 
 def same_env(name: str, env: str) -> bool:
@@ -149,6 +178,40 @@ def claims_of(card: Card, env: str, hparam_set: str, ablation: str | None = None
         for claim in card.claims
         if claim.hparams == hparam_set and claim.ablation == ablation and same_env(claim.env, env)
     ]
+
+
+def claims_about(
+    card: Card, env: str, hparam_set: str, ablation: str | None = None
+) -> list[tuple[Card, Claim]]:
+    """Every claim that this run speaks to, also as the other arm of a comparison.
+
+    The card's own claims come first, then those of other papers that compare with it.
+    """
+    from repro.cards import card_ids, load_card
+    from repro.cards.arms import Arm, arms_of
+
+    run = Arm(card.id, hparam_set, ablation)
+    names = [n for n in card_ids() if n != card.id and _mentions(n, card.id)]
+    return [
+        (other, claim)
+        for other in [card, *map(load_card, names)]
+        for claim in other.claims
+        if any(same_env(e, env) for e in _environments(other, claim))
+        and run
+        in {a if a.hparams else a._replace(hparams=hparam_set) for a in arms_of(claim, other)}
+    ]
+
+
+def _mentions(card_id: str, paper: str) -> bool:
+    """Whether a card's file holds another paper's id; spares checking all the others."""
+    return paper in (paths.PAPERS / f"{card_id}.yaml").read_text(encoding="utf-8")
+
+
+def _environments(card: Card, claim: Claim) -> list[str]:
+    if claim.env != "several":
+        return [claim.env]
+    found: list[str] = getattr(claim.check, "environments", card.environments)
+    return found
 
 
 def default_set(card: Card, env: str, sets: Iterable[str]) -> str:

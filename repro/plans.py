@@ -18,7 +18,7 @@ from repro import git, paths
 from repro.attempts import NAME as ATTEMPTS
 from repro.attempts import log_attempt
 from repro.errors import ReproError
-from repro.experiment import Experiment, claims_of
+from repro.experiment import Experiment, claims_about
 from repro.files import digest, read_json, write_json
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LOOKS = (5, 10, 20, 40)  # the sequence that judge.md gives levels for; any sing
 
 
 class PlannedClaim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A claim that the plan's runs bear on.
+    """A claim that the plan's runs bear on: `id`, or `paper:id` where another paper's compares.
 
     judged: its metric will exist (evaluation is on where it needs evaluations). prefix: the run
     stops short of the claim's horizon, so the judge only says on track or behind.
@@ -136,16 +136,17 @@ def make_plan(
 
 
 def planned_claims(card: Card, experiment: Experiment) -> list[PlannedClaim]:
-    """The card's claims on this experiment, with what the run can say about each."""
+    """The claims that this experiment speaks to, with what the run can say about each."""
     from repro.results import needs_evaluation
 
+    e = experiment
     return [
         PlannedClaim(
-            id=claim.id,
-            judged=experiment.evaluation is not None or not needs_evaluation(claim.metric),
-            prefix=bool(claim.steps and experiment.steps < claim.steps),
+            id=claim.id if other.id == card.id else f"{other.id}:{claim.id}",
+            judged=e.evaluation is not None or not needs_evaluation(claim.metric),
+            prefix=bool(claim.steps and e.steps < claim.steps),
         )
-        for claim in claims_of(card, experiment.env, experiment.hparam_set, experiment.ablation)
+        for other, claim in claims_about(card, e.env, e.hparam_set, e.ablation)
     ]
 
 

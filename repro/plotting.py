@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from repro.errors import ReproError
 from repro.files import read_json, write_bytes
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def plot_folder(
     metrics, curves = read_summary(folder)
     manifest = read_json(folder / "manifest.json")
     target = target or folder / "plot.svg"
+    if not any(curves.values()):
+        raise ReproError(f"{experiment.title} has no curve to draw: nothing was played in it")
     panels = [("curves.csv", "training", "return of the training episodes, each 1 %")]
     if curves.get("evaluations.csv"):
         episodes = (experiment.evaluation or {}).get("episodes", "")

@@ -40,6 +40,7 @@ def read_log(state: SeedState, budget: int) -> Record:
 
     episodes: list[Episode] = []
     evaluations: list[Evaluation] = []
+    properties: dict[str, float] = {}
     with open(state.log, encoding="utf-8") as lines:
         header = json.loads(next(lines, "null"))
         if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
@@ -56,12 +57,14 @@ def read_log(state: SeedState, budget: int) -> Record:
                 episodes.append(Episode(entry["step"], entry["return"], entry["length"]))
             elif entry["kind"] == "evaluation":
                 evaluations.append(Evaluation(entry["step"], entry["returns"]))
+            elif entry["kind"] == "measured":
+                properties |= entry["values"]
     return Record(
         seed=state.seed,
         status=state.status,
         steps=min(state.steps, budget),
         diagnosis=state.diagnosis,
-        history=History(budget=budget, episodes=episodes, evaluations=evaluations),
+        history=History(budget, episodes, evaluations, properties),
     )
 
 

@@ -28,6 +28,7 @@ def finish(
     """
     from repro import evidence
     from repro.cards import load_card
+    from repro.experiment import MEASUREMENT
     from repro.plans import shown
     from repro.plotting import plot_folder
 
@@ -37,10 +38,12 @@ def finish(
     if plan:
         evidence.write_verdicts(card, evidence.verdicts_document(card, verdicts))
     mine = evidence.own_verdicts(card, experiment, verdicts)
-    plot = plot_folder(folder, experiment, card, mine)
+    plot = plot_folder(folder, experiment, card, mine) if _curves(found) else None
     kind = "evidence" if plan else "exploration"
     count = f"{len(found.seeds)} seed{'s' * (len(found.seeds) != 1)}"
-    print(text.bold(f"{experiment.title}: {count} × {experiment.steps:,} steps ({kind})"))
+    if experiment.steps != MEASUREMENT:
+        count += f" × {experiment.steps:,} steps"
+    print(text.bold(f"{experiment.title}: {count} ({kind})"))
     print(report.table(mine) if mine else report.unjudged(card, experiment, found))
     if not args.quiet:
         central = [verdict for verdict in mine if verdict.central] or mine[:1]
@@ -50,12 +53,18 @@ def finish(
             print(text.dim(line))
         if line := _spark(found):
             print(f"curve    {line}")
-    print(f"plot     {shown(plot)}")
+    if plot:
+        print(f"plot     {shown(plot)}")
     print(f"results  {shown(folder)}")
     if not args.quiet:
         print(f"next     {next_step(experiment, card, plan, folder)}")
     passes = bool(mine) and all(verdict.answer in PASSES for verdict in mine)
     return 1 if args.strict and not passes else 0
+
+
+def _curves(found: Evidence) -> bool:
+    """Whether there is anything to draw; a number measured in closed form has no curve."""
+    return any(seed.curve or seed.evaluations for seed in found.seeds)
 
 
 def _with_others(found: Evidence, card: Card, plan: Plan | None) -> list[Evidence]:

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     import msgspec
 
-    from repro.experiment import resolve
+    from repro.experiment import MEASUREMENT, resolve
     from repro.plans import make_plan, shown, write_plan
 
     if not args.env:
@@ -48,7 +48,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.quiet:
         print(shown(path))
         return 0
-    print(f"{experiment.title}: {experiment.steps:,} steps, {len(plan.seeds)} evidence seeds")
+    steps = "" if experiment.steps == MEASUREMENT else f"{experiment.steps:,} steps, "
+    print(f"{experiment.title}: {steps}{len(plan.seeds)} evidence seeds")
     for claim in plan.claims:
         remark = "" if claim.judged else "  (not judged: its metric needs --evaluate)"
         remark += "  (a prefix: the run stops short of its horizon)" if claim.prefix else ""

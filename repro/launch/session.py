@@ -120,6 +120,7 @@ class Session:
         spec = {
             "paper": self.experiment.paper,
             "env": self.experiment.env,
+            "hparam_set": self.experiment.hparam_set,
             "hparams": self.experiment.hparams,
             "seeds": list(state.stack.seeds),
             "steps": self.experiment.steps,

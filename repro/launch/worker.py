@@ -92,7 +92,7 @@ def _plain(progress: Any) -> dict[str, Any]:
 
 
 def train(spec: Mapping[str, Any], stop: threading.Event, reporter: Reporter) -> int:
-    """Train the stack that `spec` describes; returns the exit status."""
+    """Train (or measure) the stack that `spec` describes; returns the exit status."""
     found = origin.code_digest(spec["paper"])
     if found != spec["code"]:
         raise ReproError(
@@ -103,6 +103,7 @@ def train(spec: Mapping[str, Any], stop: threading.Event, reporter: Reporter) ->
     import torch
 
     from repro.training.evaluate import Protocol
+    from repro.training.measured import measure_stack
     from repro.training.run import Run, Stopped
 
     torch.set_num_threads(origin.THREADS)
@@ -114,6 +115,14 @@ def train(spec: Mapping[str, Any], stop: threading.Event, reporter: Reporter) ->
     module = importlib.import_module(f"implementations.{spec['paper'].replace('-', '_')}")
     folder = Path(spec["folder"])
     files.remove_leftovers(folder)
+    measured = getattr(module, "MEASURED", {}).get(spec["hparam_set"])
+    if measured is not None:
+        hparams = msgspec.convert(spec["hparams"], measured)
+        try:
+            measure_stack(module.measure, hparams, spec["seeds"], folder, stop)
+        except Stopped:
+            return STOPPED
+        return DONE
     run = Run(
         hparams=msgspec.convert(spec["hparams"], module.HParams),
         env=spec["env"],

@@ -91,10 +91,10 @@ def _files(library: Library) -> Iterator[tuple[str, str | Path]]:
         yield page(f"topics/{slug}.html", "topic.html", section=section)
     for paper in library.papers.values():
         for result in paper.results:
-            if (result.folder / "plot.svg").is_file():
+            if result.drawn:
                 picture = (result.folder / "plot.svg").read_text(encoding="utf-8")
                 yield f"plots/{result.slug}.svg", charts.picture(picture)
-            yield f"charts/{result.slug}.js", charts.chart_script(paper, result)
+                yield f"charts/{result.slug}.js", charts.chart_script(paper, result)
     style = (HERE / "static" / "style.css").read_text(encoding="utf-8")
     yield "static/style.css", style + code.stylesheet()
     yield "static/site.js", HERE / "static" / "site.js"

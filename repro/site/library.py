@@ -40,6 +40,11 @@ class Result:
     def env(self) -> str:
         return alias(self.experiment.env)
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it has curves: a number measured in closed form has none."""
+        return (self.folder / "plot.svg").is_file()
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -55,6 +60,11 @@ class Paper:
     @property
     def id(self) -> str:
         return self.listed.id
+
+    @property
+    def drawn(self) -> list[Result]:
+        """Its results that have curves."""
+        return [result for result in self.results if result.drawn]
 
     @property
     def status(self) -> str:

@@ -132,7 +132,7 @@ def environment(library: Library, env: str) -> dict[str, Any]:
         "here": here,
         "tested": tested,
         "open": [row for row in rows if row not in tested],
-        "results": [(p, result) for p in here for result in p.results if result.env == env],
+        "results": [(p, result) for p in here for result in p.drawn if result.env == env],
         "silent": [p for p in here if not p.claims_on(env)],
     }
 
