@@ -100,8 +100,9 @@ class Experience:
         ended = terminal | step.truncated[:, 0]  # an Atari game may go on: its lost lives count
         # Single images say where an episode begins; whole transitions need not.
         begins = {"begins": self.begins} if isinstance(self.replay, FrameReplay) else {}
+        after: NDArray[Any] = step.final_observation  # bytes or numbers
         self.replay.add(
-            observation, action, step.reward, step.final_observation,
+            observation, action, step.reward, after,
             terminal if self.bootstrap else ended, where=acted, **begins,
         )  # fmt: skip
         self.begins[acted] = ended[acted]

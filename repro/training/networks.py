@@ -134,7 +134,9 @@ class ConvTorso(nn.Module):
         inputs, height, width = image
         self.strides, self.pads = list(strides), []
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        around = [padding] * len(strides) if isinstance(padding, str) else padding
+        around: Sequence[int | Literal["same"]] = (
+            ["same"] * len(strides) if padding == "same" else padding
+        )
         for outputs, kernel, stride, zeros in zip(channels, kernels, strides, around, strict=True):
             area = kernel * kernel
             flat = initializer(inputs * area, outputs, streams, area)
