@@ -98,6 +98,18 @@ def test_constants_are_read_from_the_source(root):
         origin.implementation_constant("none-1999", "max_stack", None)
 
 
+@pytest.mark.parametrize(
+    ("declared", "conv", "mlp"),
+    [("", None, None), ("max_stack = 1", 1, 1), ('max_stack = {"network.conv": 1}', 1, None)],
+)
+def test_a_stack_may_be_limited_by_a_kind(root, declared, conv, mlp):
+    append(root / "implementations" / "toy_2000.py", f"\n{declared}\n")
+    for kind, limit in (("conv", conv), ("mlp", mlp)):
+        experiment = toy_experiment(network={"kind": kind})
+        assert origin.stack_limit(experiment) == limit
+        assert origin.side_by_side(experiment, workers=2) == (limit, 2)
+
+
 def test_manifest_says_where_the_numbers_come_from(opened):
     experiment, folder = opened
     manifest = folder.manifest()

@@ -90,7 +90,7 @@ def launch(
     folder = RunFolder(run_path(experiment, root))
     with folder.lock(say=say) as lock:
         manifest = folder.open(experiment, seeds, device, accept_drift, say)
-        limit = origin.implementation_constant(experiment.paper, "max_stack", None)
+        limit = origin.stack_limit(experiment)
         begun = {n: s for n, s in manifest["stacks"].items() if folder.begun(n)}
         done = [seed for seed, state in folder.seeds().items() if state.done]
         stacks = remaining(seeds, begun, done, workers, limit)

@@ -13,10 +13,13 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro import files, paths
 from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from repro.experiment import Experiment
 
 TRAINING = Path(__file__).resolve().parent.parent / "training"
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "ale-py")
@@ -48,6 +51,38 @@ def implementation_constant(paper: str, name: str, default: Any) -> Any:
         if node.value and any(isinstance(t, ast.Name) and t.id == name for t in targets):
             return ast.literal_eval(node.value)
     return default
+
+
+def declared(experiment: Experiment, name: str) -> Any:
+    """What the implementation declares under `name` for the kinds that the run has chosen.
+
+    It is a constant such as `processes = {"execution.asynchronous": "num_actors"}`: a field of the
+    hyperparameters and one of its kinds. None where there is none, or another kind was chosen.
+    """
+    table: dict[str, Any] = implementation_constant(experiment.paper, name, {})
+    for choice, value in table.items():
+        field, kind = choice.split(".")
+        if experiment.hparams[field]["kind"] == kind:
+            return value
+    return None
+
+
+def side_by_side(experiment: Experiment, workers: int) -> tuple[int | None, int]:
+    """How many seeds a stack may have (None: any number), how many stacks run side by side.
+
+    workers: processes that may run at once. A seed whose actor-learners are processes takes one
+    for each, and shares them with no other seed.
+    """
+    field = declared(experiment, "processes")
+    if field is None:
+        return stack_limit(experiment), workers
+    return 1, max(1, workers // experiment.hparams[field])
+
+
+def stack_limit(experiment: Experiment) -> int | None:
+    """Seeds that one process may train together: `max_stack`, a number or one by kind."""
+    limit = implementation_constant(experiment.paper, "max_stack", None)
+    return declared(experiment, "max_stack") if isinstance(limit, dict) else limit
 
 
 def code_files(paper: str) -> dict[str, Path]:
