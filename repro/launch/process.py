@@ -58,6 +58,11 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def stopped_by(self) -> str:
+        """What ends it when it hangs."""
+        return f"`kill -9 {self.pid}`"
+
     def read(self) -> list[dict[str, Any]]:
         """The progress messages that have arrived; keeps what the worker calls its problem."""
         with contextlib.suppress(BlockingIOError):

@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from repro.launch import origin
+from repro.launch.cluster import RemoteWorker
 from repro.launch.process import Worker
 from repro.launch.stacks import Stack
 from repro.launch.state import PlanState, StackState
@@ -23,6 +25,9 @@ from repro.runs import RunFolder, timestamp
 
 if TYPE_CHECKING:
     from repro.experiment import Experiment
+
+AnyWorker = Worker | RemoteWorker
+Start = Callable[[Stack, Path, dict[str, Any], int], AnyWorker]
 
 # Messages of a worker that its end says anyway.
 _EXPECTED = {None, "stopped", "finished"}
@@ -51,18 +56,21 @@ class Session:
         lock: int,
         say: Callable[[str], None],
         on_progress: Callable[[PlanState], None] | None,
+        start: Start = Worker,
     ) -> None:
+        """start: what puts a stack's worker somewhere; here, or on a cluster."""
         self.folder, self.experiment, self.options = folder, experiment, options
         self.lock, self.say, self.on_progress = lock, say, on_progress
+        self._start_worker = start
         self.code = origin.code_digest(experiment.paper)
         self.queue = [StackState(stack, experiment.steps) for stack in stacks]
         title = f"{experiment.paper} {experiment.env}"
         self.plan = PlanState(title, list(self.queue), min(options.workers, max(len(stacks), 1)))
-        self.running: dict[Worker, StackState] = {}
+        self.running: dict[AnyWorker, StackState] = {}
         self.failures: list[str] = []
         self.interrupts = 0
         self._heeded = 0
-        self._silent: set[Worker] = set()
+        self._silent: set[AnyWorker] = set()
         self._started = timestamp()
         self._selector = selectors.DefaultSelector()
 
@@ -84,8 +92,9 @@ class Session:
                 self._heed_interrupts()
                 while self.queue and len(self.running) < self.plan.workers and not self.interrupts:
                     self._start(self.queue.pop(0))
-                for key, _ in self._selector.select(timeout=0.2):
-                    self._read(key.data)
+                self._selector.select(timeout=0.2)
+                for worker in self.running:
+                    self._read(worker)
                 for worker in [w for w in self.running if w.ended()]:
                     self._end(worker)
                 self._report_silence()
@@ -130,12 +139,13 @@ class Session:
             "code": self.code,
             "checkpoint_seconds": self.options.checkpoint_seconds,
         }
-        worker = Worker(state.stack, folder.resolve(), spec, self.lock)
+        worker = self._start_worker(state.stack, folder.resolve(), spec, self.lock)
         self.running[worker] = state
-        self._selector.register(worker.pipe, selectors.EVENT_READ, worker)
+        if worker.pipe is not None:
+            self._selector.register(worker.pipe, selectors.EVENT_READ)
         state.status = "running"
 
-    def _read(self, worker: Worker) -> None:
+    def _read(self, worker: AnyWorker) -> None:
         messages, state = worker.read(), self.running[worker]
         for message in messages:
             state.update(message)
@@ -144,10 +154,11 @@ class Session:
         if messages:
             self._silent.discard(worker)
 
-    def _end(self, worker: Worker) -> None:
+    def _end(self, worker: AnyWorker) -> None:
         """Take leave of a worker that has ended, and say what became of its stack."""
         self._read(worker)
-        self._selector.unregister(worker.pipe)
+        if worker.pipe is not None:
+            self._selector.unregister(worker.pipe)
         worker.close()
         state = self.running.pop(worker)
         self._silent.discard(worker)
@@ -179,9 +190,9 @@ class Session:
             if silent > self.options.silence_seconds and worker not in self._silent:
                 self._silent.add(worker)
                 self.say(
-                    f"the worker of seeds {state.stack.name} (process {worker.pid}) has said "
-                    f"nothing for {silent / 60:.0f} minutes; if it hangs, stop it with "
-                    f"`kill -9 {worker.pid}` and run the same command again"
+                    f"the worker of seeds {state.stack.name} has said nothing for "
+                    f"{silent / 60:.0f} minutes; if it hangs, stop it with {worker.stopped_by} "
+                    "and run the same command again"
                 )
 
     def _catch_signals(self) -> Callable[[], None]:
