@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from repro import git, paths
+from repro import fingerprints, git, paths
 from repro.errors import ReproError
 from repro.files import canonical, digest, read_json, write_json
 from repro.plans import Plan, read_plan, shown
@@ -118,9 +118,10 @@ def speaking_to(card: Card, tracked_only: bool = True) -> list[Evidence]:
 
 
 def read_result(folder: Path) -> Evidence:
-    """One planned result, checked against the plan beside it."""
+    """One planned result, checked against the plan beside it; stale where it is run-stale."""
     plan = read_plan(folder)
-    return evidence_of(folder, plan.experiment, plan)
+    found = evidence_of(folder, plan.experiment, plan)
+    return msgspec.structs.replace(found, stale=bool(fingerprints.since(folder)))
 
 
 def judge(card: Card, evidence: Iterable[Evidence]) -> list[Verdict]:

@@ -12,7 +12,7 @@ from repro.errors import ReproError
 from repro.judge import metrics
 from repro.judge.cautions import cautions, listed
 from repro.judge.published import sample_of
-from repro.judge.statistics import ONE_LOOK_LEVEL, look_level
+from repro.judge.statistics import look_level
 from repro.judge.types import (
     Answer,
     Context,
@@ -29,6 +29,7 @@ EXPLORATION = "exploration"
 UNPLANNED = "unplanned look"
 FEW = "fewer than ten seeds"
 PREFIX = "prefix"
+STALE = "run-stale"
 
 
 @dataclass(frozen=True)
@@ -195,11 +196,9 @@ def prepare(case: Case, run: Evidence, name: str | None = None) -> Prepared:
 def looks(run: Evidence) -> tuple[list[str], float]:
     """Marks about how the run was promised, and the one-sided level of this look."""
     n, marks = len(run.seeds), []
-    level = ONE_LOOK_LEVEL
     if not run.planned:
         marks.append(EXPLORATION)
     else:
-        level = look_level(run.looks)
         promised = run.planned_seeds
         if n not in (run.looks or [n]) or (
             promised is not None and {seed.seed for seed in run.seeds} != set(promised[:n])
@@ -207,7 +206,9 @@ def looks(run: Evidence) -> tuple[list[str], float]:
             marks.append(UNPLANNED)
     if n < COUNTED_SEEDS:
         marks.append(FEW)
-    return marks, level
+    if run.stale:
+        marks.append(STALE)
+    return marks, look_level(run.looks)
 
 
 def horizon_of(claim: Claim, metric: metrics.Metric, run: Evidence) -> int:

@@ -41,7 +41,8 @@ class Evidence(Data, frozen=True, kw_only=True):
 
     steps: environment steps a seed was to run. planned: the run carries out a committed plan;
     looks: numbers of seeds at which that plan looks; planned_seeds: all it promised.
-    evaluation: the protocol evaluated beside training, None without.
+    evaluation: the protocol evaluated beside training, None without. stale: the implementation
+    behaves otherwise now.
     """
 
     paper: str
@@ -55,6 +56,7 @@ class Evidence(Data, frozen=True, kw_only=True):
     looks: list[int] = []
     planned_seeds: list[int] | None = None
     evaluation: dict[str, Any] | None = None
+    stale: bool = False
 
 
 class RandomScore(Data, frozen=True, kw_only=True):
