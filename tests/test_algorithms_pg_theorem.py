@@ -27,7 +27,7 @@ from repro.cards import load_card, load_sets
 from repro.training import tabular
 
 CARD = load_card("pg-theorem-1999")
-CLAIMS = [claim for claim in CARD.claims if claim.check.__struct_config__.tag == "property"]
+CLAIMS = [claim for claim in CARD.claims if claim.hparams in pg_theorem_1999.MEASURED]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
