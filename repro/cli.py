@@ -14,10 +14,23 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from repro import __version__
-from repro.commands import browse, cite, env, papers, plan, plot, related, run, show, site, verify
+from repro.commands import (
+    browse,
+    cite,
+    doctor,
+    env,
+    papers,
+    plan,
+    plot,
+    related,
+    run,
+    show,
+    site,
+    verify,
+)
 from repro.errors import ReproError, nearest
 
-COMMANDS = (run, plan, papers, show, related, cite, verify, plot, browse, site, env)
+COMMANDS = (run, plan, papers, show, related, cite, verify, doctor, plot, browse, site, env)
 
 INTERNAL_ERROR = 4
 INTERRUPTED = 130

@@ -195,6 +195,8 @@ def merge(folder: RunFolder, plan: Plan, commit: str, look: int | None = None) -
     the one that holds the plan. look: how many of the plan's seeds, by default all. Killed at
     any point, it is repaired by calling it again; called twice it writes the same bytes.
     """
+    from repro.doctor.read import record
+
     experiment = plan.experiment
     manifest = folder.manifest()
     if experiment.overrides or manifest["experiment"]["digest"] != plan.experiment_digest:
@@ -207,6 +209,7 @@ def merge(folder: RunFolder, plan: Plan, commit: str, look: int | None = None) -
     records = read_records(folder, experiment, seeds)
     files = summarise(experiment, records, not any(claim.prefix for claim in plan.claims))
     files["manifest.json"] = result_manifest(folder, plan, commit, seeds)
+    files["doctor.json"] = record(folder, experiment, seeds)
     if experiment.evaluation is None:
         (plan.folder / "evaluations.csv").unlink(missing_ok=True)
     copy_policy(folder, seeds[0], plan.folder)

@@ -51,7 +51,8 @@ def test_a_result_holds_every_planned_seed(planned):
     assert [seed["seed"] for seed in metrics["seeds"]] == planned.seeds
     assert metrics["horizon_reached"] is False  # the claims ask for a million steps
     assert set(contents(folder)) == {
-        "plan.json", "attempts.jsonl", "metrics.json", "manifest.json", "curves.csv", "policy.pt"
+        "plan.json", "attempts.jsonl", "metrics.json", "manifest.json", "curves.csv", "doctor.json",
+        "policy.pt",
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (manifest["plan"], manifest["plan_commit"]) == (planned.digest, "c0ffee")

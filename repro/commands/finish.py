@@ -56,6 +56,8 @@ def finish(
     if plot:
         print(f"plot     {shown(plot)}")
     print(f"results  {shown(folder)}")
+    if warned := report.doctor(folder, len(found.seeds)):
+        print(f"doctor   {text.coloured(warned, 'red')}")
     if not args.quiet:
         print(f"next     {next_step(experiment, card, plan, folder)}")
     passes = bool(mine) and all(verdict.answer in PASSES for verdict in mine)

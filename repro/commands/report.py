@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.commands import text
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from repro.experiment import Experiment
     from repro.judge.types import Evidence, Verdict
 
-HEADER = ["claim", "published", "ours", "n", "answer"]
+HEADER = ["claim", "published ± sd (n)", "ours ± sd", "n", "answer"]  # sd: over seeds
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
@@ -88,3 +89,12 @@ def unjudged(card: Card, experiment: Experiment, evidence: Evidence) -> str:
     elif envs and not sets:
         lines.append(f"environments with claims: {', '.join(envs)}")
     return "\n".join(lines)
+
+
+def doctor(folder: Path, seeds: int) -> str:
+    """What the doctor warns of in a result or a run: `kl-spikes (seed 3); repro doctor …`."""
+    from repro.doctor.findings import read_document, warnings_line
+    from repro.plans import shown
+
+    warned = warnings_line(read_document(folder) or [], seeds)
+    return f"{warned}; repro doctor {shown(folder)}" if warned else ""

@@ -6,6 +6,7 @@ examples:
   repro run ppo-2017 --env HalfCheetah --ablation no-clip
   repro run ppo-2017 --env CartPole --steps 50000 --set gamma=0.95 --set surrogate.range.value=0.1
   repro run --plan results/ppo-2017/HalfCheetah-v4/mujoco/plan.json
+  repro run ppo-2017 --env HalfCheetah --seeds 20 --on ray   on a cluster (docs/cluster.md)
 
 Without --plan a run is exploration: seeds 0 to 99, everything in runs/. Evidence is
 `repro plan`, commit, `repro run --plan FILE`, commit.
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1; default: cpu")
     parser.add_argument("--workers", type=whole, help="processes; default: one per core")
+    parser.add_argument("--on", metavar="ray", help="run on a Ray cluster: ray, or ray://host:port")
+    parser.add_argument(
+        "--storage", metavar="URL", help="with --on: a store, for nodes that do not share runs/"
+    )
     parser.add_argument("--wandb", action="store_true", help="log to Weights & Biases too")
     parser.add_argument(
         "--accept-drift", action="store_true", help="resume on other versions; marks the result"
@@ -64,6 +69,7 @@ def execute(args: argparse.Namespace) -> int:
     from repro import results
     from repro.attempts import Attempt
     from repro.commands.finish import finish, published_level
+    from repro.doctor.read import record
     from repro.evidence import has_result
     from repro.launch.local import launch
     from repro.launch.progress import Display
@@ -84,6 +90,8 @@ def execute(args: argparse.Namespace) -> int:
             seeds,
             workers=args.workers,
             device=args.device,
+            on=args.on,
+            storage=args.storage,
             accept_drift=args.accept_drift,
             wandb=args.wandb,
             on_progress=display.update,
@@ -103,7 +111,9 @@ def execute(args: argparse.Namespace) -> int:
     else:
         folder = outcome.folder.path
         records = results.read_records(outcome.folder, experiment, seeds)
-        results.write_files(folder, results.summarise(experiment, records))
+        files = results.summarise(experiment, records)
+        files["doctor.json"] = record(outcome.folder, experiment, seeds, replay=False)
+        results.write_files(folder, files)
     return finish(args, experiment, plan, folder)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from repro.commands import text
@@ -56,6 +57,9 @@ def execute(args: argparse.Namespace) -> int:
             print(text.dim(f"{untested} more claims have no evidence yet"))
         for line in differences(old, document):
             print(line)
+        for folder in evidence.result_folders(card.id, not args.uncommitted):
+            if warned := report.doctor(folder, _seeds(folder)):
+                print(f"doctor: {text.coloured(warned, 'red')}")
         print()
     if args.json:
         print(json.dumps(documents, indent=1, sort_keys=True, ensure_ascii=False))
@@ -85,3 +89,9 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
             names = [name for name in now if was.get(name) != now[name]]
             lines.append(f"changed: {claim} in {', '.join(names)}")
     return lines or ["changed: the card, but no verdict"]
+
+
+def _seeds(folder: Path) -> int:
+    from repro.files import read_json
+
+    return len(read_json(folder / "metrics.json")["seeds"])

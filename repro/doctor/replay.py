@@ -1,0 +1,109 @@
+"""The stored policy played again: what it earns, whether its actions and units are alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from repro.doctor.history import Replay
+from repro.player import Player
+from repro.training.deterministic import Affine
+from repro.training.environments import Box, make
+from repro.training.networks import Linear
+
+if TYPE_CHECKING:
+    from repro.experiment import Experiment
+
+EPISODES = 10
+LONGEST = 1000  # steps; a task without a time limit is left there
+AT_BOUND = 1e-3  # of half the range
+
+
+def replay(policy: Path, experiment: Experiment, seed: int) -> Replay:
+    """Ten episodes side by side with the policy as it trained (with its noise, where it has any).
+
+    Raises ReproError where the policy cannot be read, or does not fit the code.
+    """
+    player = Player(policy, experiment, seed, deterministic=False)
+    envs = make(experiment.env, [seed], EPISODES, "doctor")
+    observation = envs.reset()
+    playing = np.ones((1, EPISODES), dtype=bool)
+    begins, returns = playing.copy(), np.zeros((1, EPISODES))
+    bound, shares = _at_bound(envs.action_space), []
+    with _ranges(player.modules) as ranges:
+        for _ in range(LONGEST):
+            action = player.act(observation, begins)
+            begins[:] = False
+            if bound is not None:
+                shares.append(bound(action)[playing].mean())
+            step = envs.step(action, playing)
+            returns += np.where(playing, step.reward, 0.0)
+            playing &= ~(step.terminated | step.truncated)
+            observation = step.observation
+            if not playing.any():
+                break
+    return Replay(
+        seed=seed,
+        returns=returns[0].tolist(),
+        saturated=float(np.mean(shares)) if shares else None,
+        dead={name: _still(low, high) for name, (low, high) in ranges.items()},
+    )
+
+
+def _at_bound(space: Any) -> Any:
+    """Actions [1, E, …] → bool of the same shape, [1, E, A]: at a bound or beyond it."""
+    if not isinstance(space, Box) or not np.isfinite([space.low, space.high]).all():
+        return None
+    near = AT_BOUND * (space.high - space.low) / 2
+    return lambda action: (action <= space.low + near) | (action >= space.high - near)
+
+
+@contextmanager
+def _ranges(modules: dict[str, nn.Module]) -> Iterator[dict[str, tuple[Tensor, Tensor]]]:
+    """Least and greatest input of every layer but a network's first: its units' activations.
+
+    Layer → ([units], [units]), filled in while the body runs.
+    """
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    hooks = []
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            units = inputs[0].detach().flatten(0, -2)
+            low, high = units.amin(0), units.amax(0)
+            if name in found:
+                low, high = torch.minimum(low, found[name][0]), torch.maximum(high, found[name][1])
+            found[name] = low, high
+
+        return hook
+
+    try:
+        for part, module in modules.items():
+            for name, width in _hidden(module):
+                hooks.append(width.register_forward_pre_hook(watch(f"{part}.{name}")))
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _hidden(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Layers that are fed by another one, in networks made of a list of layers."""
+    for name, inner in module.named_modules():
+        if isinstance(inner, nn.ModuleList):
+            layers = [layer for layer in inner if isinstance(layer, Linear | Affine)]
+            for i, layer in enumerate(layers[1:], 1):
+                yield f"{name}.{i - 1}", layer
+
+
+def _still(low: Tensor, high: Tensor) -> float:
+    """Share of units that move by less than a thousandth of what the layer's widest does."""
+    moved = high - low
+    widest = float(moved.max())
+    return float((moved <= 1e-3 * widest).float().mean()) if widest > 0 else 1.0
