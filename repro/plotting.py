@@ -195,13 +195,17 @@ def _curve(claim: Claim) -> str | None:
 
 def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str) -> None:
     """A published curve with its band, or a level with its tolerance."""
+    from repro.judge.published import band_kind
     from repro.judge.scores import load_context
 
     source = short(claim.source)
     name = _curve(claim)
     if name is not None:
         curve = load_context([name]).curves[name]
-        axes.plot(curve.step, curve.mean, color=colour, lw=1.6, label=f"published: {source}")
+        words = f"published: {source}"
+        if curve.band is not None and claim.published:
+            words += f"\nband: {band_kind(claim.published)}"
+        axes.plot(curve.step, curve.mean, color=colour, lw=1.6, label=words)
         if curve.band is not None:
             low = [m - b for m, b in zip(curve.mean, curve.band, strict=True)]
             high = [m + b for m, b in zip(curve.mean, curve.band, strict=True)]
@@ -209,6 +213,8 @@ def _draw_published(axes: Axes, claim: Claim, verdict: Verdict, colour: str) -> 
     elif verdict.theirs is not None:
         level = verdict.theirs.mean
         label = f"published: {_number(level)}, {source}"
+        if verdict.margin:
+            label += f"\nband: the margin, ± {_number(verdict.margin)}"
         axes.axhline(level, color=colour, lw=1.4, ls=(0, (5, 2)), label=label)
         if verdict.margin:
             axes.axhspan(

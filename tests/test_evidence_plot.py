@@ -64,6 +64,7 @@ def test_the_picture_says_what_it_shows(drawn):
         "return, mean of 10 evaluation episodes",
         "ours: 3 seeds, mean, 95 % interval",
         "published: openai/baselines@ea25b9e",
+        "band: of a kind not said, read as a standard error of 6 seeds",
         "random policy",
         "200k",
     ):

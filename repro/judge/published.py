@@ -104,6 +104,21 @@ def band_in_words(figure: Published, side: Theirs) -> str:
     return words.get(figure.band or "", "a band of unstated kind, read as a standard error × √n")
 
 
+BANDS = {
+    "std": "standard deviation over {seeds}",
+    "half-std": "half the standard deviation over {seeds}",
+    "standard-error": "standard error of {seeds}",
+    "min-max": "half the range over {seeds}",
+}
+
+
+def band_kind(figure: Published) -> str:
+    """What a published band or ± is, as printed: `standard error of 6 seeds`."""
+    seeds = "an unknown number of seeds" if figure.seeds is None else f"{figure.seeds} seeds"
+    unstated = "of a kind not said, read as a standard error of {seeds}"
+    return BANDS.get(figure.band or "", unstated).format(seeds=seeds)
+
+
 def undecidable(figure: Published) -> str | None:
     """Why this figure may never decide a verdict; None where it may."""
     if figure.confidence == "recalled":

@@ -73,6 +73,7 @@ def chart_script(paper: Paper, result: Result) -> str:
 def _published(paper: Paper, result: Result) -> list[dict[str, Any]]:
     """Curves first; a level only where no curve of its source is drawn."""
     from repro.experiment import claims_of
+    from repro.judge.published import band_kind
     from repro.judge.scores import load_context
 
     e = result.experiment
@@ -88,6 +89,7 @@ def _published(paper: Paper, result: Result) -> list[dict[str, Any]]:
             curve = load_context([figure.curve]).curves[figure.curve]
             entry: dict[str, Any] = {"name": name, "x": curve.step, "y": curve.mean}
             if curve.band is not None:
+                entry["band"] = band_kind(figure)
                 pairs = list(zip(curve.mean, curve.band, strict=True))
                 entry["low"] = [_short(m - b) for m, b in pairs]
                 entry["high"] = [_short(m + b) for m, b in pairs]

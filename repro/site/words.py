@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from repro.cards.models import Claim
 from repro.commands.text import number
+from repro.judge.published import band_kind
 
 # Answer or status → class of its badge; the word itself always stands beside the colour.
 TONES = {
@@ -60,7 +61,8 @@ def published_note(claim: Claim) -> str:
     figure = claim.published
     if figure is None:
         return ""
-    parts = [f"{figure.seeds} seeds" if figure.seeds else "number of seeds not said", figure.how]
+    seeds = f"{figure.seeds} seeds" if figure.seeds else "number of seeds not said"
+    parts = [seeds if figure.std is None else f"± {band_kind(figure)}", figure.how]
     if figure.confidence != "verified":
         parts.append(figure.confidence)
     return ", ".join(parts)

@@ -130,7 +130,8 @@ function draw(figure, data) {
     const line = { color: hue, width: 1.8, dash: entry.y ? "solid" : "dash" };
     const at = entry.y ? entry : { x: [0, data.steps], y: [entry.level, entry.level] };
     if (entry.low) traces.push(area(entry, `${hue}26`));
-    traces.push({ x: at.x, y: at.y, name: `published: ${entry.name}`, mode: "lines", line });
+    const name = `published: ${entry.name}${entry.band ? `<br>band: ${entry.band}` : ""}`;
+    traces.push({ x: at.x, y: at.y, name, mode: "lines", line });
   });
   traces.push(area(data.mean, `${accent}33`));
   traces.push({
