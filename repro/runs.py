@@ -141,7 +141,7 @@ class RunFolder:
         Raises ReproError where the run began on another machine, other versions or another
         device (unless `accept_drift`, which marks the manifest) and is not done.
         """
-        now = origin.machine(device)
+        now = origin.machine(device, experiment.env)
         if not self.manifest_file.exists():
             manifest = self._fresh(experiment, now)
         else:

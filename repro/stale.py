@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from repro import fingerprints, git, paths
+from repro.cards.sets import alias
 from repro.errors import ReproError
 from repro.evidence import experiment_of, result_folders
 from repro.experiment import Experiment, environment_id, implementation_of, same_env
@@ -199,7 +200,7 @@ def planning(experiment: Experiment, folder: Path) -> str:
 
 def short(env: str) -> str:
     """`HalfCheetah-v4` as people type it, where that means the same."""
-    name = env.rpartition("-v")[0]
+    name = alias(env)
     return name if same_env(name, env) else env
 
 

@@ -128,7 +128,7 @@ def test_manifest_says_where_the_numbers_come_from(opened):
 def test_drift_is_refused_said_in_one_line_and_marked_when_accepted(opened, monkeypatch):
     experiment, folder = opened
     now = origin.machine("cpu") | {"torch": "1.0.0"}
-    monkeypatch.setattr(origin, "machine", lambda device: now)
+    monkeypatch.setattr(origin, "machine", lambda device, env: now)
     with pytest.raises(ReproError) as caught:
         folder.open(experiment, [0], "cpu")
     message = str(caught.value)
@@ -151,7 +151,7 @@ def test_another_device_is_drift(opened):
 def test_no_drift_where_nothing_was_trained_or_nothing_is_left(opened, monkeypatch):
     experiment, folder = opened
     now = origin.machine("cpu") | {"torch": "1.0.0"}
-    monkeypatch.setattr(origin, "machine", lambda device: now)
+    monkeypatch.setattr(origin, "machine", lambda device, env: now)
     checkpoint = folder.stack_path("0") / "checkpoint.pt"
     outcome = {"0": {"status": "finished", "steps": 600, "diagnosis": None}}
     files.write_json(checkpoint.with_name("outcome.json"), {"schema_version": 1, "seeds": outcome})

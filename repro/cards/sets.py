@@ -87,8 +87,8 @@ def digest(value: Any) -> str:
 
 
 def alias(env: str) -> str:
-    """`HalfCheetah-v4` → `HalfCheetah`: cards and sets name environments without the version."""
-    return re.sub(r"-v\d+$", "", env)
+    """`HalfCheetah-v4` → `HalfCheetah`, `ALE/Pong-v5` → `Pong`: what cards and sets say."""
+    return re.sub(r"^ALE/|-v\d+$", "", env)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from repro.cards.arms import Arm, arm_of
 from repro.cards.models import Card, Claim
+from repro.cards.sets import alias
 from repro.errors import ReproError
 from repro.judge import metrics
 from repro.judge.cautions import cautions, listed
@@ -153,7 +154,7 @@ class Untestable(Exception):
 
 def same_task(name: str, env: str) -> bool:
     """Whether a card's alias (`HalfCheetah`) or id means the environment id that was run."""
-    return env == name or env.rpartition("-v")[0] == name
+    return name in (env, alias(env))
 
 
 def prepare(case: Case, run: Evidence, name: str | None = None) -> Prepared:

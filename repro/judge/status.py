@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from repro.cards.models import Card
+from repro.cards.sets import alias
 from repro.judge.compare import difference_of_arms
 from repro.judge.comparison import holm
 from repro.judge.published import sample_of
@@ -103,7 +104,7 @@ def paper_status(card: Card, verdicts: Sequence[Verdict]) -> Status:
     """
     count = totals(verdicts)
     central = [verdict for verdict in verdicts if verdict.central and verdict.counts]
-    passed = {_task(v.env) for v in central if v.answer in ("reproduced", "exceeds")}
+    passed = {alias(v.env) for v in central if v.answer in ("reproduced", "exceeds")}
     refuted = sorted({v.claim for v in central if v.answer == "not reproduced"})
     if card.tier == "none" or (card.no_experiment is not None and not card.claims):
         why = card.no_experiment or "The card says that nothing of it can be run here."
@@ -124,11 +125,6 @@ def paper_status(card: Card, verdicts: Sequence[Verdict]) -> Status:
         return Status(status="reproduced", reason=said, totals=count)
     need = " Reproduced needs two tasks, one harder than a pendulum, and none refuted."
     return Status(status="partly", reason=said + need, totals=count)
-
-
-def _task(env: str) -> str:
-    """The task without its version: HalfCheetah-v4 → HalfCheetah."""
-    return env.rpartition("-v")[0] or env
 
 
 class Row(Data, frozen=True, kw_only=True):

@@ -62,7 +62,10 @@ class Host:
             self._worker = Worker(Stack(seeds), folder, spec, lock)
         except ReproError as error:
             return {"problem": str(error)}
-        return {"node": socket.gethostname(), "machine": origin.machine(spec["device"])}
+        return {
+            "node": socket.gethostname(),
+            "machine": origin.machine(spec["device"], spec["env"]),
+        }
 
     def look(self, patience: float = 1.0) -> dict[str, Any]:
         """`messages` since the last look, after at most `patience` seconds; `ended`, `failure`."""
@@ -287,6 +290,7 @@ def _same(path: Path, content: str) -> bool:
 def _ray() -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "(?s).*"  # its own logs stay out of our output
     try:
         import ray
     except ImportError:

@@ -8,6 +8,7 @@ the command line are not in it.
 from __future__ import annotations
 
 import ast
+import hashlib
 import platform
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro import files, paths
 from repro.errors import ReproError
+from repro.training.environments.names import is_atari, rom
 
 if TYPE_CHECKING:
     from repro.experiment import Experiment
@@ -159,8 +161,11 @@ def commit() -> dict[str, Any]:
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else changes != ""}
 
 
-def machine(device: str = "cpu") -> dict[str, Any]:
-    """Versions and hardware on which bits depend; flat, each value a string, a number or null."""
+def machine(device: str = "cpu", env: str = "") -> dict[str, Any]:
+    """Versions and hardware on which bits depend; flat, each value a string, a number or null.
+
+    env: a resolved id; of an Atari game the ROM is named, with its MD5 (as ALE lists them).
+    """
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -171,6 +176,10 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     for package in PACKAGES:
         facts[package] = _version(package)
     facts["mujoco-engine"] = _engine()
+    if is_atari(env):
+        path = rom(env)
+        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        facts["rom"] = f"{path.stem} {digest}"
     if device != "cpu":
         facts["accelerator"] = _accelerator(device)
     return facts
