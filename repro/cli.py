@@ -19,6 +19,7 @@ from repro.commands import (
     cite,
     doctor,
     env,
+    nightly,
     papers,
     plan,
     plot,
@@ -26,11 +27,27 @@ from repro.commands import (
     run,
     show,
     site,
+    stale,
     verify,
 )
 from repro.errors import ReproError, nearest
 
-COMMANDS = (run, plan, papers, show, related, cite, verify, doctor, plot, browse, site, env)
+COMMANDS = (
+    run,
+    plan,
+    papers,
+    show,
+    related,
+    cite,
+    verify,
+    stale,
+    doctor,
+    plot,
+    nightly,
+    browse,
+    site,
+    env,
+)
 
 INTERNAL_ERROR = 4
 INTERRUPTED = 130
