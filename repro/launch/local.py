@@ -1,4 +1,4 @@
-"""Run an experiment's seeds on this machine, in worker processes.
+"""Run an experiment's seeds in worker processes, on this machine or on a cluster.
 
     outcome = launch(experiment, seeds, on_progress=display.update, say=display.say)
 
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from repro.errors import ReproError
 from repro.launch import origin
+from repro.launch.cluster import Cluster
+from repro.launch.process import Worker
 from repro.launch.session import Options, Session
 from repro.launch.stacks import check_seeds, remaining
 from repro.launch.state import PlanState
@@ -61,6 +63,8 @@ def launch(
     *,
     workers: int | None = None,
     device: str = "cpu",
+    on: str | None = None,
+    storage: str | None = None,
     root: Path | None = None,
     accept_drift: bool = False,
     checkpoint_seconds: float = 60.0,
@@ -72,12 +76,13 @@ def launch(
 ) -> Outcome:
     """Train `seeds` of `experiment`, or what is left of them; returns when workers have ended.
 
-    workers: processes side by side, by default one per core (one for a GPU). root: instead of
-    `runs/`. checkpoint_seconds: between checkpoints (0: at every iteration). silence_seconds: a
-    worker that says nothing for so long is reported, and left running. stop_after: seconds until
-    all stop as at Ctrl-C. wandb: log to Weights & Biases too, offline without a key. on_progress:
-    called with the plan's state, which is updated in place. say: called with each line the user
-    should read.
+    workers: processes side by side, by default one per core (one for a GPU). on: `ray` or
+    `ray://host:port`, a cluster instead of this machine. storage: URL of a store for checkpoints
+    and logs, where the cluster's nodes do not share `runs/`. root: instead of `runs/`.
+    checkpoint_seconds: between checkpoints (0: at every iteration). silence_seconds: a worker that
+    says nothing for so long is reported, and left running. stop_after: seconds until all stop as
+    at Ctrl-C. wandb: log to Weights & Biases too, offline without a key. on_progress: called with
+    the plan's state, which is updated in place. say: called with each line the user should read.
 
     Raises ReproError for wrong arguments, a run that is locked, or a machine that drifted.
     Workers that die, diverge or fill the disk do not raise: see `Outcome`.
@@ -86,9 +91,13 @@ def launch(
     check_seeds(seeds)
     if not _DEVICE.fullmatch(device):
         raise ReproError(f'--device {device}: expected "cpu", "cuda" or "cuda:0"')
-    workers = workers if workers is not None else default_workers(device)
+    if storage and not on:
+        raise ReproError("--storage is for a cluster's nodes: give --on ray too")
+    cluster = Cluster(on, device, storage, say) if on else None
     folder = RunFolder(run_path(experiment, root))
-    with folder.lock(say=say) as lock:
+    with cluster or nullcontext(), folder.lock(say=say) as lock:
+        if workers is None:
+            workers = cluster.workers() if cluster else default_workers(device)
         manifest = folder.open(experiment, seeds, device, accept_drift, say)
         limit = origin.stack_limit(experiment)
         begun = {n: s for n, s in manifest["stacks"].items() if folder.begun(n)}
@@ -96,11 +105,14 @@ def launch(
         stacks = remaining(seeds, begun, done, workers, limit)
         folder.settle(manifest, stacks)
         options = Options(workers, device, checkpoint_seconds, silence_seconds, stop_after)
-        session = Session(folder, experiment, stacks, options, lock, say, on_progress)
+        start = cluster.start if cluster else Worker
+        session = Session(folder, experiment, stacks, options, lock, say, on_progress, start)
         session.count_done(manifest["stacks"], seeds)
         if stacks:
             with follow(folder, say) if wandb else nullcontext():
                 session.run()
+            if cluster:
+                cluster.note(manifest)
             folder.close(manifest, session.record())
     states = folder.seeds()
     return Outcome(

@@ -22,7 +22,7 @@ class Mirror:
     """`folder` here and `url` there. Raises ReproError where the store cannot be reached."""
 
     def __init__(self, folder: Path, url: str):
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
 
         self.folder, self.url = folder, url.rstrip("/")
         try:
