@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from repro.errors import ReproError
-from repro.judge import PublishedCurve, curve, simulation, tables
+from repro.judge import PublishedCurve, curve, samplers, simulation, tables
 
 PROMISE = 0.04  # the promise is 2.5 %; the rest is the approximation and the simulation's noise
-FAST = ("errors-assumed", "ceilings", "bootstrap", "spoiled", "noisy-margin", "orderings")
+FAST = ("errors-assumed", "ceilings", "bootstrap", "failures", "noisy-margin", "orderings")
 SLOW = tuple(sorted(set(tables.TABLES) - set(FAST)))
 
 
@@ -53,10 +53,12 @@ def test_error_rates_over_planned_looks():
     generator = np.random.default_rng(1)
     for n_pub in (None, 3, 5, 10):
         for spread in (0.1, 0.3):
-            rates = simulation.planned_looks(generator, -0.2, n_pub, spread, spread)
-            assert max(rates) <= 0.035
-    often = simulation.planned_looks(generator, -0.2, None, 0.15, 0.15, tables.EVERY_FIVE, 0.025)
-    assert min(often) >= 0.07
+            rates = simulation.planned_looks(generator, -0.2, n_pub, samplers.normal(spread))
+            assert max(rates.passed, rates.failed) <= 0.035
+            assert 5 <= rates.seeds <= 40
+    data = samplers.normal(0.15)
+    often = simulation.planned_looks(generator, -0.2, None, data, tables.EVERY_FIVE, 0.025)
+    assert min(often.passed, often.failed) >= 0.07
 
 
 def test_percentile_bootstrap_covers_too_little_with_few_seeds():
@@ -110,8 +112,87 @@ def test_largest_spread_that_can_be_settled(n_pub, assumed):
     assert float(ceiling(1.01 * limit, n_pub, 0.2)) < 0.8 < float(ceiling(limit / 1.01, n_pub, 0.2))
 
 
+MAKERS = {
+    "normal": samplers.normal,
+    "gamma": samplers.gamma,
+    "lognormal": samplers.lognormal,
+    "long lower tail": lambda std: samplers.mirrored(samplers.gamma(std, 1.0)),
+}
+SKEWNESS = {"normal": 0.0, "gamma": 1.0, "lognormal": 2.26, "long lower tail": -2.0}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_samplers_have_mean_spread_and_skewness(name):
+    drawn = MAKERS[name](0.15)(np.random.default_rng(7), (400, 1000)).ravel()
+    assert drawn.mean() == pytest.approx(0.0, abs=5 * 0.15 / np.sqrt(drawn.size))
+    assert drawn.std() == pytest.approx(0.15, rel=0.01)
+    assert np.mean((drawn / 0.15) ** 3) == pytest.approx(SKEWNESS[name], abs=0.15)
+
+
+def test_failing_seeds_score_the_random_policy():
+    drawn = samplers.failing(0.2, 0.0)(np.random.default_rng(8), (100, 1000)).ravel()
+    assert drawn.mean() == pytest.approx(0.0, abs=0.01)
+    assert set(drawn.round(6)) == {-1.0, 0.25}
+    assert (drawn < 0).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def cells(table: str, *row: str) -> list[float]:
+    """The numbers of one row of a table on the page, behind its first columns."""
+    for line in tables.stored(tables.DOCS.read_text(encoding="utf-8"), table).splitlines():
+        columns = [column.strip() for column in line.strip("|").split("|")]
+        if columns[: len(row)] == list(row):
+            return [float(x) for x in re.findall(r"[\d.]+", " ".join(columns[len(row) :]))]
+    raise AssertionError(f"no row {row} in {table}")
+
+
+def holds(found: float, percent: float, trials: int) -> None:
+    """A share of so many trials agrees with the page's: four of its own standard errors."""
+    share = percent / 100
+    error = np.sqrt(max(share * (1 - share), 1 / trials) / trials)
+    assert abs(found - share) <= 4 * error + 0.002, f"{found} for {share}"
+
+
+@pytest.mark.parametrize(
+    ("row", "n", "n_pub"), [("gamma (skewness 1)", 10, 6), ("exponential (−2)", 20, 10)]
+)
+def test_skew_and_unequal_spreads_break_the_promise_as_the_page_says(row, n, n_pub):
+    make, trials = tables.KINDS[row], 4000
+    expected = cells("spoiled", row, str(n), str(n_pub))
+    generator = np.random.default_rng(9)
+    for k, ratio in enumerate((0.5, 1.0, 2.0)):
+        rates = simulation.sampled(
+            generator, -0.2, n, n_pub, make(0.15), make(0.15 * ratio), trials
+        )
+        holds(rates.reproduced, expected[2 * k], trials)
+        holds(rates.not_reproduced, expected[2 * k + 1], trials)
+    same = simulation.sampled(generator, 0.0, n, n_pub, make(0.15), trials=trials)
+    holds(same.judged_reproduced, expected[6], trials)
+
+
+def test_planned_looks_at_failing_seeds_err_as_the_page_says():
+    """Five seeds of which none happens to fail look like a sure thing."""
+    trials, data = 3000, samplers.failing(0.2, 0.05)
+    for n_pub, name in ((None, "–"), (10, "10")):
+        expected = cells("looks-spoiled", "a fifth fails", name)
+        found = simulation.planned_looks(
+            np.random.default_rng(10), -0.2, n_pub, data, trials=trials
+        )
+        holds(found.passed, expected[0], trials)
+        holds(found.failed, expected[1], trials)
+    assert cells("looks-spoiled", "a fifth fails", "–")[0] > 30  # far from the 2.5 % promised
+
+
+def test_the_number_of_seeds_recommended_decides_as_often_as_said():
+    generator = np.random.default_rng(11)
+    for delta, pilot, spread in ((0.0, 5, 0.15), (-0.3, 10, 0.3)):
+        found = simulation.recommended(generator, delta, pilot, 10, spread, 0.15, trials=150)
+        assert found.as_seemed == pytest.approx(0.8, abs=0.04)
+    # Where the pilot was lucky, the truth is another: less often than said.
+    assert found.in_truth < 0.7
+
+
 def check_table(name: str) -> None:
-    """Same words, and every number within half a percentage point."""
+    """Same words, and every number within half a percentage point (of counts: half a seed)."""
     number = re.compile(r"-?\d+(?:\.\d+)?")
     stored = tables.stored(tables.DOCS.read_text(encoding="utf-8"), name)
     fresh = tables.TABLES[name]()

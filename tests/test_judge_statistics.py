@@ -123,14 +123,33 @@ def test_spread_behind_each_kind_of_band():
     assert js.spread_over_seeds(10.0, "min-max", 10) == pytest.approx(20.0 / 3.078, abs=2e-3)
 
 
-def test_seeds_to_settle_is_the_first_number_that_decides():
+def test_seeds_to_settle_is_the_first_number_that_likely_decides():
     n = js.seeds_to_settle(-0.1, 0.15, 0.2, None, 6, 0.025)
     assert n is None  # theirs alone is too uncertain for a difference that near the margin
     n = js.seeds_to_settle(0.0, 0.15, 0.2, 0.1, 10, 0.025)
     assert n is not None
-    for seeds, decided in ((n, True), (n - 1, False)):
+    for seeds, enough in ((n, True), (n - 1, False)):
         half = js.half_width(*js.welch(0.15, seeds, 0.1, 10), 0.025)
-        assert (str(js.classify(-half, half, 0.2)) != "inconclusive") is decided
+        within = stats.norm.cdf((0.2 - half) / (0.15 / seeds**0.5))
+        assert js.chance_to_settle(seeds, 0.0, 0.15, 0.2, 0.1, 10, 0.025) == pytest.approx(within)
+        assert (within >= 0.8) == enough
+
+
+@pytest.mark.parametrize(("s_pub", "n_pub"), [(0.1, 10), (None, 10), (None, None)])
+@pytest.mark.parametrize("difference", [-0.35, -0.1, 0.0])
+def test_the_chance_to_settle_is_that_of_drawing_seeds(difference, s_pub, n_pub):
+    """Seeds drawn around the difference; intervals with their own spreads."""
+    n, generator = 12, np.random.default_rng(6)
+    drawn = difference + 0.15 * generator.standard_normal((20_000, n))
+    s = drawn.std(axis=1, ddof=1)
+    if n_pub is None:
+        errors = js.own_error(s, n)
+    else:
+        errors = js.assumed_spread(s, n, n_pub) if s_pub is None else js.welch(s, n, s_pub, n_pub)
+    half = js.half_width(*errors, 0.025)
+    answers = js.classify(drawn.mean(1) - half, drawn.mean(1) + half, 0.2)
+    chance = js.chance_to_settle(n, difference, 0.15, 0.2, s_pub, n_pub, 0.025)
+    assert (answers != "inconclusive").mean() == pytest.approx(float(chance), abs=0.08)
 
 
 def test_skewness_is_scipys():

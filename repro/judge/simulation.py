@@ -7,14 +7,14 @@ Unit: the scale is 1, so the margin is the tolerance (0.2) and spreads are fract
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 
 from repro.judge.curve import POINTS, point_indices, time_weights
+from repro.judge.samplers import Sampler
 from repro.judge.statistics import (
     DEFAULT_TOLERANCE,
     LOOKS_LEVEL,
@@ -27,18 +27,16 @@ from repro.judge.statistics import (
     classify,
     half_width,
     own_error,
+    seeds_to_settle,
     welch,
 )
 
-Array = NDArray[np.float64]
 MARGIN = DEFAULT_TOLERANCE
 SEEDS = (3, 5, 10, 20)
 PUBLISHED_SEEDS = (3, 5, 6, 10)
 SPREADS = (0.05, 0.1, 0.15, 0.25, 0.5)
 RATIOS = (0.5, 1.0, 1.5, 2.0)
 TRIALS = 20_000
-
-Sampler = Callable[[np.random.Generator, tuple[int, int]], Array]
 
 
 class Rates(NamedTuple):
@@ -95,13 +93,14 @@ def assumed(
 
 def sampled(
     generator: np.random.Generator, delta: float, n: int, n_pub: int, sampler: Sampler,
-    trials: int = TRIALS,
+    theirs: Sampler | None = None, trials: int = TRIALS,
 ) -> Rates:  # fmt: skip
-    """Both sides drawn seed by seed from the same distribution, ours shifted by delta."""
-    ours, theirs = sampler(generator, (trials, n)), sampler(generator, (trials, n_pub))
-    their_spread = theirs.std(axis=1, ddof=1)
+    """Seeds drawn one by one, ours shifted by delta; theirs distributed likewise by default."""
+    ours = sampler(generator, (trials, n))
+    printed = (theirs or sampler)(generator, (trials, n_pub))
+    their_spread = printed.std(axis=1, ddof=1)
     error, df = welch(ours.std(axis=1, ddof=1), n, their_spread, n_pub)
-    difference = delta + ours.mean(axis=1) - theirs.mean(axis=1)
+    difference = delta + ours.mean(axis=1) - printed.mean(axis=1)
     return _rates(difference, error, df, MARGIN, their_spread <= largest_spread(n_pub))
 
 
@@ -119,41 +118,29 @@ def _rates(difference: Any, error: Any, df: Any, margin: Any, gate: Any) -> Rate
     )
 
 
-def skewed(std: float) -> Sampler:
-    """A long lower tail (a mirrored exponential, skewness −2) with mean 0."""
+class Looked(NamedTuple):
+    """Shares that end at a decision, and how many seeds were run until the end, in the mean."""
 
-    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
-        return std * (1.0 - generator.standard_exponential(shape))
-
-    return draw
-
-
-def failing(share: float, std: float) -> Sampler:
-    """A share of the seeds scores the random policy, the others alike; mean 0 (random is −1)."""
-
-    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
-        works = generator.random(shape) >= share
-        level = 1.0 / (1.0 - share)
-        return works * level + std * generator.standard_normal(shape) - 1.0
-
-    return draw
+    passed: float  # reproduced or exceeds
+    failed: float  # not reproduced
+    seeds: float
 
 
 def planned_looks(
-    generator: np.random.Generator, delta: float, n_pub: int | None, s: float, s_pub: float,
+    generator: np.random.Generator, delta: float, n_pub: int | None, sampler: Sampler,
     looks: Sequence[int] = PLANNED_LOOKS, level: float = LOOKS_LEVEL, trials: int = TRIALS // 2,
-) -> tuple[float, float]:  # fmt: skip
-    """Shares that end (reproduced or exceeds, not reproduced), stopping at the first decision.
-
-    The published side is drawn once: every look sees the same printed figure. n_pub None: only
-    our own seeds are uncertain (the first question).
+) -> Looked:  # fmt: skip
+    """Stopping at the first decision, with the published side drawn once: every look sees the same
+    printed figure. n_pub None: only our own seeds are uncertain (the first question).
     """
-    values = s * generator.standard_normal((trials, max(looks)))
-    theirs, their_spread = 0.0, 0.0
+    values = sampler(generator, (trials, max(looks)))
+    theirs, their_spread = np.zeros(trials), np.zeros(trials)
     if n_pub is not None:
-        theirs, their_spread = summaries(generator, trials, n_pub, s_pub)
+        printed = sampler(generator, (trials, n_pub))
+        theirs, their_spread = printed.mean(axis=1), printed.std(axis=1, ddof=1)
     passed = np.zeros(trials, dtype=bool)
     failed = np.zeros(trials, dtype=bool)
+    used = np.zeros(trials)
     for n in looks:
         ours = values[:, :n]
         spread = ours.std(axis=1, ddof=1)
@@ -162,9 +149,68 @@ def planned_looks(
         difference = delta + ours.mean(axis=1) - theirs
         answer = classify(difference - half, difference + half, MARGIN)
         open_still = ~(passed | failed)
+        used[open_still] = n
         passed |= open_still & ((answer == "reproduced") | (answer == "exceeds"))
         failed |= open_still & (answer == "not reproduced")
-    return float(passed.mean()), float(failed.mean())
+    return Looked(float(passed.mean()), float(failed.mean()), float(used.mean()))
+
+
+class Recommended(NamedTuple):
+    """What becomes of the number of seeds that *inconclusive* comes with.
+
+    told: share of pilots that were inconclusive and were told a number up to 1,000. seeds: the
+    median number. as_seemed, in_truth: share decided by that many fresh seeds, were difference
+    and spread what the pilot showed; as they are.
+    """
+
+    told: float
+    seeds: float
+    as_seemed: float
+    in_truth: float
+
+
+def recommended(
+    generator: np.random.Generator, delta: float, pilot: int, n_pub: int, s: float, s_pub: float,
+    trials: int = 400, repeats: int = 50,
+) -> Recommended:  # fmt: skip
+    """Pilots of few seeds, then as many fresh seeds as the judge recommends."""
+    told: list[int] = []
+    decided: list[tuple[float, float]] = []
+    for _ in range(trials):
+        theirs, ours = (
+            s_pub * generator.standard_normal(n_pub),
+            s * generator.standard_normal(pilot),
+        )
+        their_spread, spread = float(theirs.std(ddof=1)), float(ours.std(ddof=1))
+        difference = delta + float(ours.mean() - theirs.mean())
+        half = half_width(*welch(spread, pilot, their_spread, n_pub), ONE_LOOK_LEVEL)
+        if classify(difference - half, difference + half, MARGIN) != "inconclusive":
+            continue
+        n = seeds_to_settle(difference, spread, MARGIN, their_spread, n_pub, ONE_LOOK_LEVEL)
+        if n is None:
+            continue
+        told.append(n)
+        truth = delta - float(theirs.mean())  # of our mean against the figure as it was printed
+        shares = [
+            _decided(generator, around, deviation, n, their_spread, n_pub, repeats)
+            for around, deviation in ((difference, spread), (truth, s))
+        ]
+        decided.append((shares[0], shares[1]))
+    seemed, true = np.mean(decided, axis=0) if decided else (np.nan, np.nan)
+    return Recommended(
+        len(told) / trials, float(np.median(told)) if told else np.nan, float(seemed), float(true)
+    )
+
+
+def _decided(
+    generator: np.random.Generator, difference: float, s: float, n: int, s_pub: float, n_pub: int,
+    trials: int,
+) -> float:  # fmt: skip
+    """Share of trials whose interval decides; the published side is fixed."""
+    mean, spread = summaries(generator, trials, n, s)
+    half = half_width(*welch(spread, n, s_pub, n_pub), ONE_LOOK_LEVEL)
+    answer = classify(difference + mean - half, difference + mean + half, MARGIN)
+    return float((answer != "inconclusive").mean())
 
 
 def bootstrap_coverage(
@@ -179,17 +225,21 @@ def bootstrap_coverage(
 
 def curves(
     generator: np.random.Generator, delta: float, n: int, n_pub: int, spread: float,
-    memory: float, trials: int = TRIALS // 8, grid_points: int = 20,
+    memory: float, trials: int = TRIALS // 8, grid_points: int = 20, level: Sampler | None = None,
 ) -> tuple[float, float]:  # fmt: skip
     """Curve claims: shares that end (reproduced or exceeds, not reproduced).
 
     Seeds' curves are Gaussian processes whose correlation falls to 1/e over `memory` of the
-    horizon; `delta` is the difference all along the curve.
+    horizon; `delta` is the difference all along the curve. level: what each seed's whole curve
+    is shifted by besides, by default nothing.
     """
     grid = np.linspace(1.0 / grid_points, 1.0, grid_points)
     root = np.linalg.cholesky(np.exp(-np.abs(grid[:, None] - grid[None, :]) / memory))
     ours = delta + spread * generator.standard_normal((trials, n, grid_points)) @ root.T
     theirs = spread * generator.standard_normal((trials, n_pub, grid_points)) @ root.T
+    if level is not None:
+        ours = ours + level(generator, (trials, n))[..., None]
+        theirs = theirs + level(generator, (trials, n_pub))[..., None]
     weights, chosen = time_weights(grid), point_indices(grid)
     their_spread = theirs.std(axis=1, ddof=1)
     columns = [

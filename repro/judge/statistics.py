@@ -127,6 +127,36 @@ def ceiling_assumed(
     return np.where(np.isinf(shift), exact, special.ndtr(shift - special.ndtri(1.0 - level)))
 
 
+def chance_to_settle(
+    n: Numbers,
+    difference: float,
+    s: float,
+    margin: float,
+    s_pub: float | None,
+    n_pub: int | None,
+    level: float,
+    reading_error: float = 0.0,
+) -> Numbers:
+    """Chance that n seeds of ours decide, were difference and spread in truth as they seem.
+
+    The printed figure stays what it is: only our mean is drawn anew.
+    s_pub None: the spread is assumed equal to ours; n_pub None: only our own mean is uncertain.
+    """
+    if n_pub is None:
+        error, df = own_error(s, n)
+    elif s_pub is None:
+        error, df = assumed_spread(s, n, n_pub)
+    else:
+        error, df = welch(s, n, s_pub, n_pub)
+    half = half_width(error, df, level, reading_error)
+    if s == 0:  # nothing moves
+        answer = classify(difference - half, difference + half, margin)
+        return np.where(answer == "inconclusive", 0.0, 1.0)
+    moves = s / np.sqrt(n)  # the standard error of our mean
+    passes = special.ndtr((difference + margin - half) / moves)
+    return passes + special.ndtr((-margin - half - difference) / moves)
+
+
 def seeds_to_settle(
     difference: float,
     s: float,
@@ -137,21 +167,14 @@ def seeds_to_settle(
     reading_error: float = 0.0,
     at_most: int = 1000,
 ) -> int | None:
-    """Fewest seeds of ours whose interval would decide, should mean and spread stay as they are.
+    """Fewest seeds of ours that decide with a chance of 80 %; see `chance_to_settle`.
 
-    s_pub None: the spread is assumed equal to ours; n_pub None: only our own mean is uncertain.
-    None: no number up to `at_most` would.
+    None: no number up to `at_most` does.
     """
     n = np.arange(2, at_most + 1)
-    if n_pub is None:
-        error, df = own_error(s, n)
-    elif s_pub is None:
-        error, df = assumed_spread(s, n, n_pub)
-    else:
-        error, df = welch(s, n, s_pub, n_pub)
-    half = half_width(error, df, level, reading_error)
-    decided = n[classify(difference - half, difference + half, margin) != "inconclusive"]
-    return int(decided[0]) if decided.size else None
+    chance = chance_to_settle(n, difference, s, margin, s_pub, n_pub, level, reading_error)
+    enough = n[chance >= SETTLING_POWER]
+    return int(enough[0]) if enough.size else None
 
 
 def range_to_std(n: int) -> float:

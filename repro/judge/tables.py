@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,22 @@ import numpy as np
 from repro import paths
 from repro.errors import ReproError
 from repro.files import write_text
+from repro.judge import samplers
 from repro.judge import simulation as sim
 from repro.judge.statistics import ceiling_assumed, ceiling_printed
 
 DOCS = paths.ROOT / "docs" / "judge.md"
 BEGIN, END = "<!-- simulated:{} -->", "<!-- /simulated:{} -->"
+# Data of one spread that are not normal.
+KINDS: dict[str, Callable[[float], samplers.Sampler]] = {
+    "normal": samplers.normal,
+    "gamma (skewness 1)": samplers.gamma,
+    "gamma (−1)": lambda std: samplers.mirrored(samplers.gamma(std)),
+    "exponential (−2)": lambda std: samplers.mirrored(samplers.gamma(std, 1.0)),
+    "lognormal (2.3)": samplers.lognormal,
+    "lognormal (−2.3)": lambda std: samplers.mirrored(samplers.lognormal(std)),
+}
+PAIRS = ((5, 5), (10, 3), (10, 6), (10, 10), (20, 10))
 EVERY_FIVE = (5, 10, 15, 20, 25, 30, 35, 40)
 
 
@@ -98,8 +109,8 @@ def looks() -> str:
     for name, n_pub in sides:
         row = [name]
         for plan, level in ((sim.PLANNED_LOOKS, 0.0075), (EVERY_FIVE, 0.025)):
-            rates = sim.planned_looks(g, -sim.MARGIN, n_pub, 0.15, 0.15, plan, level)
-            row.append(" / ".join(map(_percent, rates)))
+            rates = sim.planned_looks(g, -sim.MARGIN, n_pub, samplers.normal(0.15), plan, level)
+            row.append(f"{_percent(rates.passed)} / {_percent(rates.failed)}")
         rows.append(row)
     head = ["published side", "5, 10, 20, 40 at 0.75 %", "every five seeds at 2.5 %"]
     return _table(head, rows)
@@ -126,16 +137,90 @@ def curves() -> str:
 
 
 def spoiled() -> str:
-    """Error rates at δ = −m where the promise does not hold: skew, failing seeds."""
+    """Error rates at δ = −m and power where seeds are skewed, fail, or spread unequally."""
     g = _generator("spoiled")
-    kinds = {"skewed (−2)": sim.skewed(0.15), "a fifth fails": sim.failing(0.2, 0.05)}
+    rows = []
+    for name, make in KINDS.items():
+        for n, n_pub in PAIRS:
+            cells = []
+            for ratio in (0.5, 1.0, 2.0):
+                theirs = make(0.15 * ratio)
+                rates = sim.sampled(g, -sim.MARGIN, n, n_pub, make(0.15), theirs)
+                cells.append(f"{_percent(rates.reproduced)} / {_percent(rates.not_reproduced)}")
+            same = sim.sampled(g, 0.0, n, n_pub, make(0.15))
+            cells.append(f"{_percent(same.judged_reproduced)} ({_percent(same.reproduced)})")
+            rows.append([name, str(n), str(n_pub), *cells])
+    head = ["data", "our seeds", "n_pub", "theirs 0.5×", "theirs 1×", "theirs 2×", "power"]
+    return _table(head, rows)
+
+
+def failures() -> str:
+    """The same where a fifth of the seeds score the random policy: on both sides, on one."""
+    g = _generator("failures")
+    fails, alike = samplers.failing(0.2, 0.05), samplers.normal(0.05)
+    sides = {"both": (fails, fails), "ours": (fails, alike), "theirs": (alike, fails)}
+    rows = []
+    for name, (ours, theirs) in sides.items():
+        for n, n_pub in PAIRS:
+            edge = sim.sampled(g, -sim.MARGIN, n, n_pub, ours, theirs)
+            same = sim.sampled(g, 0.0, n, n_pub, ours, theirs)
+            rows.append(
+                [name, str(n), str(n_pub), _percent(edge.reproduced), _percent(edge.not_reproduced),
+                 f"{_percent(same.judged_reproduced)} ({_percent(same.reproduced)})"]
+            )  # fmt: skip
+    head = ["where seeds fail", "our seeds", "n_pub", "wrong reproduced", "wrong not reproduced",
+            "power"]  # fmt: skip
+    return _table(head, rows)
+
+
+def looks_spoiled() -> str:
+    """Planned looks with skewed and failing seeds: errors in all, power, seeds used."""
+    g = _generator("looks-spoiled")
+    kinds = {name: make(0.15) for name, make in KINDS.items()}
+    kinds["a fifth fails"] = samplers.failing(0.2, 0.05)
     rows = []
     for name, sampler in kinds.items():
-        for n, n_pub in ((5, 5), (10, 3), (10, 6), (10, 10), (20, 10)):
-            rates = sim.sampled(g, -sim.MARGIN, n, n_pub, sampler)
-            cells = (rates.reproduced, rates.not_reproduced)
-            rows.append([name, str(n), str(n_pub), *map(_percent, cells)])
-    return _table(["data", "our seeds", "n_pub", "wrong reproduced", "wrong not reproduced"], rows)
+        for n_pub in (None, 5, 10):
+            edge = sim.planned_looks(g, -sim.MARGIN, n_pub, sampler)
+            same = sim.planned_looks(g, 0.0, n_pub, sampler)
+            cells = [edge.passed, edge.failed, same.passed]
+            seeds = [f"{edge.seeds:.0f}", f"{same.seeds:.0f}"]
+            rows.append([name, str(n_pub or "–"), *map(_percent, cells), *seeds])
+    head = ["data", "n_pub", "wrong reproduced", "wrong not reproduced", "power",
+            "seeds at −m", "seeds at 0"]  # fmt: skip
+    return _table(head, rows)
+
+
+def curves_spoiled() -> str:
+    """Curve claims where a fifth of the seeds never learns, or seeds' levels are skewed."""
+    g = _generator("curves-spoiled")
+    levels = {
+        "a fifth fails": samplers.failing(0.2, 0.05),
+        "long lower tail": samplers.mirrored(samplers.lognormal(0.15)),
+    }
+    rows = []
+    for name, level in levels.items():
+        for n, n_pub in ((5, 5), (10, 6), (10, 10), (20, 10)):
+            edge = sim.curves(g, -sim.MARGIN, n, n_pub, 0.05, 0.3, level=level)
+            same = sim.curves(g, 0.0, n, n_pub, 0.05, 0.3, level=level)
+            rows.append([name, str(n), str(n_pub), *map(_percent, (*edge, same[0]))])
+    head = ["seeds", "our seeds", "n_pub", "wrong reproduced", "wrong not reproduced", "power"]
+    return _table(head, rows)
+
+
+def recommended() -> str:
+    """Whether as many seeds as *inconclusive* recommends decide as often as it says."""
+    g = _generator("recommended")
+    rows = []
+    for delta in (0.0, -0.1, -0.3, -0.5):
+        for pilot, s, n_pub in ((5, 0.15, 10), (10, 0.3, 10), (10, 0.3, 20)):
+            found = sim.recommended(g, delta, pilot, n_pub, s, 0.15)
+            cells = [_percent(found.told), f"{found.seeds:.0f}"]
+            cells += [_percent(found.as_seemed), _percent(found.in_truth)]
+            rows.append([f"{delta:g}", str(pilot), f"{s:g}", str(n_pub), *cells])
+    head = ["δ", "seeds so far", "our spread", "n_pub", "told a number", "median",
+            "decided, as it seemed", "decided, in truth"]  # fmt: skip
+    return _table(head, rows)
 
 
 def noisy_margin() -> str:
@@ -172,7 +257,11 @@ TABLES = {
     "looks": looks,
     "bootstrap": bootstrap,
     "curves": curves,
+    "curves-spoiled": curves_spoiled,
     "spoiled": spoiled,
+    "failures": failures,
+    "looks-spoiled": looks_spoiled,
+    "recommended": recommended,
     "noisy-margin": noisy_margin,
     "orderings": orderings,
 }

@@ -119,7 +119,8 @@ def say_comparison(
         )
     if settleable and result.answer == "inconclusive":
         lines.append(
-            f"About {result.seeds_needed} seeds would settle it, if mean and spread stay so."
+            f"About {result.seeds_needed} seeds would settle it with a chance of 80 %, were mean "
+            "and spread in truth as they seem."
             if result.seeds_needed
             else "The difference lies too near a margin for any affordable number of seeds."
         )
