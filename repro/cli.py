@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from repro import __version__
 from repro.commands import (
+    ablate,
     browse,
     cite,
     doctor,
@@ -42,6 +43,7 @@ COMMANDS = (
     verify,
     stale,
     doctor,
+    ablate,
     plot,
     nightly,
     browse,

@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", type=day, metavar="DAY", help="the night's; default: today (UTC)")
     parser.add_argument("--only", default="", metavar="WORDS", help="words in titles, by commas")
     parser.add_argument("--workers", type=whole, help="processes; default: one per core")
+    parser.add_argument(
+        "--machines", type=whole, default=1, metavar="N", help="plan for so many of this kind"
+    )
+    parser.add_argument(
+        "--accept-drift", action="store_true", help="go on with runs begun on another machine"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1; default: cpu")
     parser.add_argument(
         "--rehearse", type=whole, metavar="STEPS", help="at most so many steps a seed; for trials"
@@ -101,7 +107,8 @@ def execute(args: argparse.Namespace) -> int:
         _collect_earlier(args)
         tonight = commit(_propose(args))
     if args.matrix:
-        print(json.dumps({"include": [{"job": j.name, "title": _title(j)} for j in tonight.jobs]}))
+        entries = [{"job": job.name, "title": _title(job)} for job in tonight.jobs]
+        print(json.dumps({"include": entries}, separators=(",", ":")))
         return 0
     return _run(args, tonight)
 
@@ -112,7 +119,9 @@ def _propose(args: argparse.Namespace) -> Proposal:
 
     only = tuple(word.strip() for word in args.only.split(",") if word.strip())
     workers = args.workers or default_workers(args.device)
-    return propose(Options(args.date, args.budget, workers, only, args.rehearse))
+    if args.machines < 1:
+        raise ReproError(f"--machines {args.machines}: expected at least 1")
+    return propose(Options(args.date, args.budget, workers, args.machines, only, args.rehearse))
 
 
 def _run(args: argparse.Namespace, tonight: Night) -> int:
@@ -158,6 +167,7 @@ def _carry(args: argparse.Namespace, tonight: Night, job: Job, deadline: float) 
             deadline,
             device=args.device,
             workers=args.workers,
+            accept_drift=args.accept_drift,
             on_progress=display.update,
             say=display.say,
         )

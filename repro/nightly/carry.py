@@ -32,6 +32,7 @@ def carry(
     *,
     device: str = "cpu",
     workers: int | None = None,
+    accept_drift: bool = False,
     on_progress: Callable[[Any], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Event:
@@ -40,7 +41,14 @@ def carry(
     What goes wrong with one job (another process holds its run, a worker dies) is said in its
     event and does not end the night. Raises Stopped at Ctrl-C, the event written.
     """
-    runner = _Runner(tonight, job, deadline, device, workers or tonight.workers, on_progress, say)
+    options = {
+        "device": device,
+        "workers": workers or tonight.workers,
+        "accept_drift": accept_drift,
+        "on_progress": on_progress,
+        "say": say,
+    }
+    runner = _Runner(tonight, job, deadline, options)
     event = runner.event()
     night.write(night.events_folder(tonight.date) / f"{job.name}.json", event)
     if runner.stopped:
@@ -49,19 +57,8 @@ def carry(
 
 
 class _Runner:
-    def __init__(
-        self,
-        tonight: Night,
-        job: Job,
-        deadline: float,
-        device: str,
-        workers: int,
-        on_progress: Callable[[Any], None] | None,
-        say: Callable[[str], None] | None,
-    ):
-        self.tonight, self.job, self.deadline = tonight, job, deadline
-        self.device, self.workers = device, workers
-        self.on_progress, self.say = on_progress, say
+    def __init__(self, tonight: Night, job: Job, deadline: float, options: dict[str, Any]):
+        self.tonight, self.job, self.deadline, self.options = tonight, job, deadline, options
         self.stopped = False
         self.run = ""
         self.said: list[str] = []
@@ -96,7 +93,7 @@ class _Runner:
             dirty=commit["dirty"],
             run=self.run,
             code=origin.code_digest(paper),
-            cpu=origin.machine(self.device)["cpu"],
+            cpu=origin.machine(self.options["device"])["cpu"],
             seeds=len(self.trained),
             steps=experiment.steps if experiment else 0,
             seconds=round(sum(self.trained.values()), 1),
@@ -145,15 +142,7 @@ class _Runner:
         left = self.deadline - time.monotonic()
         if left <= 0:
             return False
-        self._outcome: Outcome = launch(
-            experiment,
-            seeds,
-            workers=self.workers,
-            device=self.device,
-            stop_after=left,
-            on_progress=self.on_progress,
-            say=self.say,
-        )
+        self._outcome: Outcome = launch(experiment, seeds, stop_after=left, **self.options)
         outcome = self._outcome
         self.run = outcome.folder.path.relative_to(paths.RUNS).as_posix()
         self.said += [line.replace(str(outcome.folder.path), "…") for line in outcome.failures]

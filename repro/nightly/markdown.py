@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from repro.nightly.night import Event, Job, Night, Report, Test
 
+HEADS = ("job", "why", "outcome", "seeds", "minutes", "compared")
 WORDS = {
     "finished": "finished",
     "as committed": "as committed",
@@ -18,7 +19,6 @@ WORDS = {
 
 def markdown(tonight: Night, report: Report) -> str:
     """The report for people. Everything in it that came from files is shown as plain text."""
-    done = {event.job: event for event in report.events}
     lines = [f"# Night of {tonight.date}", "", summary(tonight, report), ""]
     if report.worse:
         lines += ["## Newly failing against the committed result", ""]
@@ -26,10 +26,7 @@ def markdown(tonight: Night, report: Report) -> str:
     if report.changes:
         lines += ["## Changed verdicts", "", *table(("paper", "claim", "was", "is", ""))]
         lines += [row((c.paper, c.claim, c.was, c.now, c.kind)) for c in report.changes] + [""]
-    lines += ["## Jobs", "", *table(("job", "why", "outcome", "seeds", "minutes", "compared"))]
-    for job in tonight.jobs:
-        event = done.get(job.name)
-        lines.append(row((f"{job.kind}: {job.folder}", job.why, *_event_cells(event))))
+    lines += ["## Jobs", "", *table(HEADS), *(row(cells) for cells in rows(tonight, report))]
     said = [(event, line) for event in report.events for line in event.said]
     if said:
         lines += ["", "## Said", "", *(f"- {cell(e.folder)}: {cell(t)}" for e, t in said)]
@@ -100,6 +97,15 @@ def plan_rows(jobs: Sequence[Job]) -> list[list[str]]:
         time = minutes(job.seconds) + (" (part)" if job.part else "")
         rows.append([f"{job.kind}: {job.folder}", job.why, seeds, time, job.basis])
     return rows
+
+
+def rows(tonight: Night, report: Report) -> list[tuple[str, ...]]:
+    """A line a job, under `HEADS`."""
+    done = {event.job: event for event in report.events}
+    return [
+        (f"{job.kind}: {job.folder}", job.why, *_event_cells(done.get(job.name)))
+        for job in tonight.jobs
+    ]
 
 
 def _event_cells(event: Event | None) -> tuple[str, str, str, str]:

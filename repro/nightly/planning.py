@@ -25,12 +25,13 @@ REHEARSED_LOOKS = (5, 10)
 
 @dataclass(frozen=True)
 class Options:
-    """How a night is made. budget: seconds of wall time. only: words of which an experiment's
-    title must hold one. rehearse: steps a seed at most, in a clone made for it."""
+    """How a night is made. budget: seconds of wall time on each of the `machines`. only: words of
+    which an experiment's title must hold one. rehearse: steps a seed at most, for a trial."""
 
     date: str
     budget: float
     workers: int
+    machines: int = 1
     only: tuple[str, ...] = ()
     rehearse: int | None = None
 
@@ -64,7 +65,8 @@ def propose(options: Options) -> Proposal:
             )
     costs = _Costs(observed.observations(reports), options.workers)
     today = datetime.date.fromisoformat(options.date)
-    taken, left = choose(order(stands, today), lambda s: costs.of(s).seconds, options.budget)
+    ordered = order(stands, today)
+    taken, left = choose(ordered, lambda s: costs.of(s).seconds, options.budget, options.machines)
     return _proposal(options, taken, left, costs, [*skipped, *more])
 
 

@@ -95,23 +95,29 @@ def order(standings: Sequence[Standing], today: datetime.date) -> list[Standing]
 
 
 def choose(
-    ordered: Iterable[Standing], seconds: Callable[[Standing], float], budget: float
+    ordered: Iterable[Standing],
+    seconds: Callable[[Standing], float],
+    budget: float,
+    machines: int = 1,
 ) -> tuple[list[Chosen], list[Standing]]:
-    """The jobs that fit into `budget` seconds one after the other, and those left for later.
+    """The jobs that fit into `budget` seconds of each machine, and those left for later.
 
-    One job that is longer than a whole night takes half of it and goes on the next night.
+    Each takes the machine that has most time left. One that is longer than a whole night gets half
+    a night of a machine and goes on later; one such a machine.
     """
     taken: list[Chosen] = []
     left: list[Standing] = []
-    free = budget
+    free = [budget] * machines
+    long = 0
     for standing in ordered:
-        needed = seconds(standing)
+        needed, most = seconds(standing), max(free)
         lasting = standing.kind != "check"  # a plan's seeds go on from their checkpoints
-        part = lasting and needed > budget and not any(job.part for job in taken)
-        given = min(budget * PART, free) if part else needed
-        if 0 < given <= free and (not part or given >= budget * PART / 2):
+        part = lasting and needed > budget and long < machines
+        given = budget * PART if part else needed
+        if given <= most:
             taken.append(Chosen(standing, given, part))
-            free -= given
+            free[free.index(most)] -= given
+            long += part
         else:
             left.append(standing)
     return taken, left

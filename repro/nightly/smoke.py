@@ -16,10 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from repro import paths
+from repro.cards import ancestors, load_card
+from repro.cards.arms import rivals
 from repro.errors import ReproError
 
-COPIED = ("papers/data", "papers/topics.yaml", "implementations", "docs/judge.md")
-CARDS = ("ppo-2017", "gae-2015")
+COPIED = ("papers/data", "papers/topics.yaml", "implementations", "fingerprints", "docs/judge.md")
+PAPER = "ppo-2017"
 NIGHTS = ("2026-01-05", "2026-01-06", "2026-01-07")
 OPTIONS = ("--budget", "10m", "--rehearse", "2048", "--only", "Reacher-v4 · mujoco-ppo2")
 _GIT = ("git", "-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.org")
@@ -43,8 +45,9 @@ def scratch(folder: Path) -> Path:
     """A git clone with a few of this clone's cards, all its code, and no results."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReproError(f"{folder} is not empty; --out takes a new or empty folder")
-    cards = [f"{kind}/{card}.yaml" for kind in ("papers", "hparams") for card in CARDS]
-    for name in (*COPIED, *cards):
+    names = dict.fromkeys([PAPER, *ancestors(PAPER), *rivals(load_card(PAPER))])
+    cards = [f"{kind}/{card}.yaml" for kind in ("papers", "hparams") for card in names]
+    for name in filter(lambda name: (paths.ROOT / name).exists(), (*COPIED, *cards)):
         source, target = paths.ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

@@ -79,6 +79,7 @@ def _files(library: Library) -> Iterator[tuple[str, str | Path]]:
     yield page("graph.html", "graph.html", **pages.graph(library))
     yield page("path.html", "path.html", **pages.path(library))
     yield page("verdicts.html", "text.html", **pages.judge_text())
+    yield page("nightly.html", "nightly.html", **pages.nightly())
     yield page("environments/index.html", "environments.html")
     yield page("topics/index.html", "topics.html")
     for paper in library.papers.values():

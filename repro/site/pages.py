@@ -145,6 +145,30 @@ def path(library: Library) -> dict[str, Any]:
     return {"steps": learning.steps(library)}
 
 
+def nightly() -> dict[str, Any]:
+    """Every night's plan and report, the last one first; nights whose plan is gone are left out."""
+    from repro.nightly import markdown
+    from repro.nightly.night import read_night, reports
+
+    nights = [(read_night(report.date), report) for report in reversed(reports())]
+    return {
+        "nights": [
+            {
+                "date": plan.date,
+                "summary": markdown.summary(plan, report),
+                "alarms": markdown.alarm_words(plan),
+                "worse": report.worse,
+                "changes": report.changes,
+                "drifts": report.drifts,
+                "rows": markdown.rows(plan, report),
+                "left": len(plan.left),
+            }
+            for plan, report in nights
+            if plan is not None
+        ]
+    }
+
+
 def judge_text() -> dict[str, Any]:
     """docs/judge.md as a page; raw HTML in it is shown as text."""
     from markdown_it import MarkdownIt
