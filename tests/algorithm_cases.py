@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import probes  # noqa: F401 - registers its environments
 
-from repro.experiment import implementation_of, resolve
+from repro.cards import load_card, load_sets
+from repro.cards.sets import set_file
+from repro.experiment import implementation_of, implemented, resolve
 
 TICKS = 16  # of an iteration, in place of experience.TICKS
 OFF_POLICY: dict[str, Any] = {
@@ -18,6 +21,25 @@ OFF_POLICY: dict[str, Any] = {
     "critic_network.hidden": [16, 8],
 }
 
+CONV: dict[str, Any] = {
+    "network": {
+        "kind": "conv", "channels": [4], "kernels": [8], "strides": [8], "padding": [0],
+        "hidden": 8,
+    },
+}  # fmt: skip
+# (paper, set) -> changes beside those of any of its sets. Short games: without FIRE none ends.
+SETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("dqn-2013", "classic"): {"network.hidden": [16, 8]},
+    **{
+        ("dqn-2013", name): CONV
+        | {"atari": {"kind": "preset", "name": preset, "changes": {"max_frames": 80}}}
+        for name, preset in (
+            ("atari-2013", "dqn-2013"),
+            ("nature-2015", "nature-2015"),
+            ("dopamine-2018", "dopamine-2018"),
+        )
+    },
+}
 # paper -> changes of any of its sets; environment steps of a seed in one such iteration
 TINY: dict[str, tuple[dict[str, Any], int]] = {
     "ppo-2017": ({"num_actors": 2, "horizon": 32, "epochs": 2, "minibatch_size": 32}, 64),
@@ -25,6 +47,7 @@ TINY: dict[str, tuple[dict[str, Any], int]] = {
     "pg-theorem-1999": ({"episodes": 2, "value_updates": 3}, 100),  # two episodes of Reacher
     "ddpg-2015": (OFF_POLICY, TICKS),
     "td3-2018": (OFF_POLICY, TICKS),
+    "dqn-2013": ({"minibatch_size": 8, "replay_capacity": 40, "learning_starts": 8}, TICKS),
 }
 # paper -> (set, environment) that are trained
 TRAINED = {
@@ -38,6 +61,7 @@ TRAINED = {
     "pg-theorem-1999": [("mujoco", "Reacher"), ("classic-actor-critic", "Reacher")],
     "ddpg-2015": [("paper", "Reacher"), ("simplified", "InvertedPendulum")],
     "td3-2018": [("author-2019", "Reacher"), ("camera-ready", "InvertedPendulum")],
+    "dqn-2013": [("classic", "CartPole"), ("dopamine-2018", "Breakout")],
 }
 # sets that are for environments we have, or can be tried on another one
 SMOKE = {
@@ -65,6 +89,12 @@ SMOKE = {
         "author-2019": "Hopper",
         "classic": "Pendulum",
     },
+    "dqn-2013": {
+        "atari-2013": "SpaceInvaders",
+        "nature-2015": "Pong",
+        "dopamine-2018": "Breakout",
+        "classic": "FrozenLake",
+    },
 }
 # no environments for it yet; or nothing to train
 NOT_YET = {
@@ -73,6 +103,7 @@ NOT_YET = {
     "pg-theorem-1999": {"exact"},
     "ddpg-2015": set(),
     "td3-2018": set(),
+    "dqn-2013": set(),
 }
 # paper -> a task that ends at its time limit alone, and changes with which it is reached
 TIME_LIMIT: dict[str, tuple[str, str, dict[str, Any], int]] = {
@@ -81,6 +112,7 @@ TIME_LIMIT: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "pg-theorem-1999": ("mujoco", "Reacher", {}, 100),
     "ddpg-2015": ("paper", "Reacher", {}, 96),
     "td3-2018": ("author-2019", "Reacher", {}, 96),
+    "dqn-2013": ("classic", "ProbeTurns-v0", {}, 96),
 }
 # paper -> the task of the card's numbers, and where in what is kept each network lies
 PARAMETERS = {
@@ -93,6 +125,7 @@ PARAMETERS = {
     ),
     "ddpg-2015": ("simplified", "HalfCheetah", {"policy": "policy", "critic": "critic"}),
     "td3-2018": ("camera-ready", "HalfCheetah", {"policy": "policy", "critics": "critics"}),
+    "dqn-2013": ("nature-2015", "Breakout", {"network": "model"}),
 }
 # names under which implementations keep their networks
 NETWORKS = ("model", "policy", "critic", "critics")
@@ -100,10 +133,35 @@ NETWORKS = ("model", "policy", "critic", "critics")
 UNEVEN = {("ddpg-2015", "simplified"), ("td3-2018", "camera-ready")}
 
 
+def take_trials() -> None:
+    """The papers that say how they are tried themselves: `trial` in hparams/<id>.yaml."""
+    for paper in implemented():
+        trial = set_file(paper)[0].trial
+        if trial is None:
+            continue
+        TINY[paper] = (trial.changes, trial.steps)
+        TRAINED[paper], SMOKE[paper] = list(trial.tasks.items()), trial.tasks
+        NOT_YET[paper] = set(load_sets(paper)) - set(trial.tasks)
+        UNEVEN.update((paper, name) for name in trial.uneven)
+        first, task = TRAINED[paper][0]
+        PARAMETERS[paper] = (first, "HalfCheetah", {n: n for n in load_card(paper).parameters})
+        if bootstraps(paper):
+            TIME_LIMIT[paper] = (first, task, {}, 2 * trial.steps)
+
+
+def bootstraps(paper: str) -> bool:
+    """Whether a paper has a choice of what a time limit is."""
+    return "time_limit" in implementation_of(paper).HParams.__struct_fields__
+
+
+take_trials()
+
+
 def tiny(
     paper: str, hparams: str, env: str, whole_networks: bool = False, **changes: Any
 ) -> tuple[Any, str]:
     """The set's hyperparameters made small (its networks too, or not), and the environment's id."""
-    small = {n: v for n, v in TINY[paper][0].items() if not (whole_networks and "network" in n)}
+    small = TINY[paper][0] | SETS.get((paper, hparams), {})
+    small = {n: v for n, v in small.items() if not (whole_networks and "network" in n)}
     found = resolve(paper, env, hparams=hparams, overrides=small | changes, steps=1)
     return msgspec.convert(found.hparams, implementation_of(paper).HParams), found.env
