@@ -10,20 +10,11 @@ from repro.cards.models import Aggregate
 from repro.errors import ReproError, nearest
 from repro.judge.case import Case, Prepared, Untestable, prepare
 from repro.judge.compare import Comparison, compare, sums
+from repro.judge.normalised import RULES, Statistic, load_references, summary
 from repro.judge.published import curve_of, published_side, undecidable
 from repro.judge.statistics import DEFAULT_TOLERANCE, scale_of
-from repro.judge.types import DECIDED, Sample, Verdict
+from repro.judge.types import DECIDED, Sample, Score, Verdict
 from repro.judge.words import headline, number, say_comparison, say_sample, say_theirs
-
-
-@dataclass(frozen=True)
-class Score:
-    """An arm's aggregate: value, standard error, degrees of freedom, and value by task."""
-
-    value: float
-    error: float
-    df: float
-    by_task: dict[str, float]
 
 
 def mean_normalised_random_best(
@@ -50,15 +41,46 @@ def mean_normalised_random_best(
             variance = _error(ours) ** 2 + (ratio * _error(theirs)) ** 2
         parts.append((ratio, variance / top**2, max(ours.n - 1, 1)))
     value, variance, df = sums(parts)
-    return Score(value, math.sqrt(variance), df, by_task)
+    return Score(value=value, error=math.sqrt(variance), df=df, by_task=by_task)
 
 
 def _error(sample: Sample) -> float:
     return (sample.std or 0.0) / math.sqrt(sample.n)
 
 
-Aggregator = Callable[[Mapping[str, Mapping[str, Sample]], str, Mapping[str, float]], Score]
-AGGREGATORS: dict[str, Aggregator] = {"mean-normalised-random-best": mean_normalised_random_best}
+@dataclass(frozen=True)
+class Aggregator:
+    """samples (task → arm → seeds), the arm, random scores by task → its score.
+
+    one: the score of whom it is measured by. among_arms: that is the best of several arms.
+    """
+
+    compute: Callable[[Mapping[str, Mapping[str, Sample]], str, Mapping[str, float]], Score]
+    one: float
+    says: str
+    among_arms: bool
+
+
+def human_normalised(statistic: Statistic, rule: str) -> Aggregator:
+    """Over games, of one arm's human-normalised scores by a paper's rule, in per cent."""
+
+    def compute(
+        samples: Mapping[str, Mapping[str, Sample]], arm: str, random: Mapping[str, float]
+    ) -> Score:
+        del random  # the rule's table has the paper's own
+        own = {task: arms[arm] for task, arms in samples.items()}
+        return summary(own, statistic, rule, load_references(rule))
+
+    return Aggregator(compute, one=100.0, says="random = 0, human = 100", among_arms=False)
+
+
+STATISTICS: tuple[Statistic, ...] = ("median", "mean")
+AGGREGATORS: dict[str, Aggregator] = {
+    "mean-normalised-random-best": Aggregator(
+        mean_normalised_random_best, one=1.0, says="random = 0, best arm = 1", among_arms=True
+    ),
+    **{f"{s}-human-normalised-{r}": human_normalised(s, r) for s in STATISTICS for r in RULES},
+}
 
 
 def judge_aggregate(case: Case) -> Verdict:
@@ -89,18 +111,19 @@ def judge_aggregate(case: Case) -> Verdict:
     theirs = published_side(case.claim, curve_of(case.claim, case.context.curves))
     if theirs is None or figure is None:
         return case.not_tested("The card prints no figure for this claim.")
-    if len(arms) < 2:
+    aggregator = AGGREGATORS[check.aggregator]
+    if aggregator.among_arms and len(arms) < 2:
         return case.not_tested("The card names no arms that the best could be taken from.")
     samples = {env: {name: p.sample for name, p in row.items()} for env, row in prepared.items()}
     random = {env: case.random(row[arm].evidence.env).mean for env, row in prepared.items()}
-    score = AGGREGATORS[check.aggregator](samples, arm, random)
+    score = aggregator.compute(samples, arm, random)
     runs = [one for row in prepared.values() for one in row.values()]
     level = min(one.level for one in runs)
     marks = sorted({mark for one in runs for mark in one.marks})
     # As many seeds as the smallest arm, with the spread whose standard error is the score's.
     n = min(one.sample.n for one in runs)
     ours = Sample(n=n, mean=score.value, std=score.error * math.sqrt(n) if n > 1 else None)
-    scale = scale_of(theirs.mean, 0.0, 1.0)
+    scale = scale_of(theirs.mean, 0.0, aggregator.one)
     margin = check.tolerance * scale
     result: Comparison = compare(ours, theirs, margin, level)
     refused = undecidable(figure)
@@ -118,8 +141,8 @@ def judge_aggregate(case: Case) -> Verdict:
         f"(standard error); by task: {tasks}.",
         f"As a sample a task: {say_sample(ours)} (standard error × √n).",
         say_theirs(figure, theirs),
-        f"Scale: max(|{number(theirs.mean)}|, 0.1) = {number(scale)} (random = 0, best arm = 1); "
-        f"margin {number(margin)}.",
+        f"Scale: max(|{number(theirs.mean)}|, {number(0.1 * aggregator.one)}) = {number(scale)} "
+        f"({aggregator.says}); margin {number(margin)}.",
         *say_comparison(ours, theirs, margin, result, settleable),
         *([refused] if refused else []),
     ]
@@ -139,7 +162,7 @@ def judge_aggregate(case: Case) -> Verdict:
         ours=ours,
         theirs=theirs,
         random=0.0,
-        reference=1.0,
+        reference=aggregator.one,
         tolerance=check.tolerance,
         scale=scale,
         margin=margin,

@@ -107,6 +107,15 @@ class Sample(Data, frozen=True, kw_only=True):
     std: float | None
 
 
+class Score(Data, frozen=True, kw_only=True):
+    """An arm's aggregate: value, standard error, degrees of freedom, and value by task."""
+
+    value: float
+    error: float
+    df: float
+    by_task: dict[str, float]
+
+
 class Theirs(Data, frozen=True, kw_only=True):
     """The published side. spread: where std comes from; None for n or std: not known."""
 
