@@ -255,19 +255,21 @@ def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+def merged(
+    base: Mapping[str, Any], changes: Mapping[str, Any], where: str, tagged: bool = False
+) -> dict[str, Any]:
     """`changes` over `base`, key by key; a tagged block (one with `kind`) is replaced whole.
 
     A key that `base` lacks is refused with the nearest one, but in a tagged block, whose keys
-    depend on its kind: those are checked with the types.
+    depend on its kind, and in mappings within it (`tagged`): those are checked with the types.
     """
-    result = dict(base)
+    result, tagged = dict(base), tagged or "kind" in base
     for key, change in changes.items():
-        if key not in base and "kind" not in base:
+        if key not in base and not tagged:
             raise ReproError(f'{where}: no hyperparameter "{key}"; {nearest(key, base)}')
         old = base.get(key)
         if isinstance(change, Mapping) and isinstance(old, Mapping) and "kind" not in change:
-            change = merged(old, change, where)
+            change = merged(old, change, where, tagged)
         result[key] = change
     return result
 

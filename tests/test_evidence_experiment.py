@@ -79,6 +79,10 @@ def test_merging_goes_key_by_key_but_replaces_tagged_blocks():
     assert merged(base, {"adam": {"beta1": 0.5}}, "here")["adam"] == {"beta1": 0.5, "beta2": 0.99}
     assert merged(base, {"clip": {"kind": "none"}}, "here")["clip"] == {"kind": "none"}
     assert merged(base, {"clip": {"range": 0.1}}, "here")["clip"] == {"kind": "clip", "range": 0.1}
+    preset = {"atari": {"kind": "preset", "changes": {}}}  # free names within a tagged block
+    assert merged(preset, {"atari": {"changes": {"noop_max": 0}}}, "here") == {
+        "atari": {"kind": "preset", "changes": {"noop_max": 0}}
+    }
     assert base["clip"] == {"kind": "clip", "range": 0.2}
 
 

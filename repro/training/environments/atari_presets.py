@@ -137,7 +137,10 @@ class AtariPreset(Choice, frozen=True, kw_only=True, tag="preset"):
         if purpose == "evaluation":
             chosen = {k: v for k, v in EVALUATION[self.name].items() if k not in self.changes}
             values |= chosen | _EVALUATION
-        options = msgspec.convert(values, AtariOptions)
+        try:
+            options = msgspec.convert(values, AtariOptions)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"changes of {self.name}: {error}") from None
         if options.crop_top + options.height > options.resize_height:
             raise ValueError(
                 f"{options.height} rows from row {options.crop_top} do not fit into "
