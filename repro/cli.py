@@ -26,10 +26,12 @@ from repro.commands import (
     plot,
     related,
     run,
+    runs,
     show,
     site,
     stale,
     verify,
+    watch,
 )
 from repro.errors import ReproError, nearest
 
@@ -44,7 +46,9 @@ COMMANDS = (
     stale,
     doctor,
     ablate,
+    watch,
     plot,
+    runs,
     nightly,
     browse,
     site,

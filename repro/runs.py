@@ -223,6 +223,10 @@ class RunFolder:
         done = all(seed in states and states[seed].done for seed in manifest["seeds"])
         manifest["finished"] = timestamp() if done else None
         files.write_json(self.manifest_file, manifest)
+        for name in manifest["stacks"]:
+            if self.outcome(name) is not None:  # done: nobody goes on from its replay
+                for rows in self.stack_path(name).rglob("*.rows"):
+                    rows.unlink(missing_ok=True)
 
 
 def timestamp() -> str:
