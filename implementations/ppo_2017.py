@@ -92,9 +92,12 @@ class HParams(Strict, frozen=True, kw_only=True):
 
 
 def clipped_surrogate(ratio: Tensor, advantage: Tensor, epsilon: Tensor) -> Tensor:
-    """L^CLIP of each seed, [S]; ratio, advantage [S, B], epsilon [S]."""
-    low, high = (1 - epsilon).unsqueeze(1), (1 + epsilon).unsqueeze(1)
-    return torch.minimum(ratio * advantage, ratio.clamp(low, high) * advantage).mean(1)
+    """L^CLIP of each seed, [S]; ratio r, advantage A [S, B], epsilon ε [S].
+
+    min(r A, clip(r, 1 − ε, 1 + ε) A) is min(r A, A + ε |A|), and so takes half the operations.
+    """
+    bound = torch.addcmul(advantage, epsilon.unsqueeze(1), advantage.abs())
+    return torch.clamp(ratio * advantage, max=bound).mean(1)
 
 
 def penalized_surrogate(ratio: Tensor, advantage: Tensor, kl: Tensor, beta: Tensor) -> Tensor:

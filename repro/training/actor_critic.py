@@ -17,7 +17,13 @@ from repro.training.choices import (
 )
 from repro.training.environments import Box
 from repro.training.networks import MLP, ConvTorso
-from repro.training.policies import CategoricalPolicy, Distribution, GaussianPolicy, Policy
+from repro.training.policies import (
+    CategoricalPolicy,
+    Distribution,
+    GaussianPolicy,
+    Policy,
+    Sampler,
+)
 from repro.training.rng import Mask, Streams
 from repro.training.run import Run
 from repro.training.training_environments import TrainingEnvironments
@@ -38,6 +44,13 @@ class ActorCritic(nn.Module):
     def act(self, observation: Tensor) -> Distribution:
         """observation [S, B, *shape] -> distribution over actions [S, B, ...]."""
         return self.policy(self.torso(observation))
+
+    def sampler(self) -> Sampler:
+        """`act(observation).sample(noise)` while the parameters stay as they are."""
+        torso, sample = self.torso, self.policy.sampler()
+        if isinstance(torso, nn.Identity):
+            return sample
+        return lambda observation, noise: sample(torso(observation), noise)
 
     def value(self, observation: Tensor) -> Tensor:
         """observation [S, B, *shape] -> values [S, B]."""

@@ -99,10 +99,23 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [S, B, sizes[0]] -> [S, B, sizes[-1]]."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = self.activation(layer(x))
-        return last(x)
+        return self.plain()(x)
+
+    def plain(self) -> Callable[[Tensor], Tensor]:
+        """`forward` as a function of the tensors that the parameters are now.
+
+        On small batches looking them up, and calling modules, takes as long as the products.
+        """
+        activation = self.activation
+        layers = [(m.weight, m.bias) for m in self.layers if isinstance(m, Linear)]
+        *hidden, (last_weight, last_bias) = layers
+
+        def forward(x: Tensor) -> Tensor:
+            for weight, bias in hidden:
+                x = activation(torch.baddbmm(bias, x, weight))
+            return torch.baddbmm(last_bias, x, last_weight)
+
+        return forward
 
 
 def parameters_per_seed(module: nn.Module) -> int:

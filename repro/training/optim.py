@@ -7,7 +7,9 @@ bit for bit (Adam would move on with a zero gradient, and NaN × 0 is NaN).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -19,10 +21,12 @@ class FlatParameters:
         seeds = self.parameters[0].shape[0]
         self.data = torch.cat([p.detach().reshape(seeds, -1) for p in self.parameters], dim=1)
         self.grad = torch.zeros_like(self.data)
+        self._grads: list[Tensor] = []  # views of `grad`, one a parameter
         begin = 0
         for p in self.parameters:
             end = begin + p[0].numel()
             p.data = self.data[:, begin:end].view(p.shape)
+            self._grads.append(self.grad[:, begin:end].view(p.shape))
             begin = end
 
     def backward(self, loss: Tensor) -> None:
@@ -30,7 +34,8 @@ class FlatParameters:
 
         Seeds share no parameter, so the sum's gradient is each seed's own.
         """
-        torch.cat(self._rows(loss), dim=1, out=self.grad)
+        for place, grad in zip(self._grads, self._gradients(loss), strict=True):
+            place.copy_(grad)
 
     def gradient(self, loss: Tensor, create_graph: bool = False) -> Tensor:
         """The gradient of `loss` [S], laid out like `data`, [S, P]; `grad` stays as it is.
@@ -38,17 +43,17 @@ class FlatParameters:
         create_graph: it can be differentiated again (Hessian-vector products); the graph of
         `loss` is then kept.
         """
-        return torch.cat(self._rows(loss, create_graph), dim=1)
+        grads = self._gradients(loss, create_graph)
+        return torch.cat([g.reshape(len(self.data), -1) for g in grads], dim=1)
 
-    def _rows(self, loss: Tensor, create_graph: bool = False) -> list[Tensor]:
-        grads = torch.autograd.grad(
+    def _gradients(self, loss: Tensor, create_graph: bool = False) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(
             loss.sum(),
             self.parameters,
             create_graph=create_graph,
             allow_unused=True,
             materialize_grads=True,
         )
-        return [g.reshape(len(self.data), -1) for g in grads]
 
     def named(self, module: nn.Module, flat: Tensor) -> dict[str, Tensor]:
         """`flat` [R, P] as the parameters of `module`, for torch.func.functional_call.
@@ -124,7 +129,7 @@ class Adam:
         self.epsilon, self.epsilon_hat = epsilon, epsilon_hat
         self.m = torch.zeros_like(parameters.data)
         self.v = torch.zeros_like(parameters.data)
-        self.t = torch.zeros(len(self.m), 1, dtype=torch.float64, device=self.m.device)
+        self.t = torch.zeros(len(self.m), 1, dtype=torch.float64)  # on the CPU wherever the rest is
         self._denominator = torch.empty_like(self.m)
 
     def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
@@ -133,8 +138,8 @@ class Adam:
         if active is not None:
             before = data.clone(), self.m.clone(), self.v.clone(), self.t.clone()
         self.t += 1
-        correction1 = 1 - self.beta1**self.t
-        correction2 = (1 - self.beta2**self.t).sqrt_()
+        t = self.t.numpy()  # a few numbers: numpy's operations take a fifth of a tensor's time
+        correction1, correction2 = 1 - self.beta1**t, np.sqrt(1 - self.beta2**t)
         self.m.lerp_(grad, 1 - self.beta1)
         self.v.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         # m/c1 / (√v/c2 + ε) = m · (c2/c1) / (√v + ε·c2); with ε̂ the last ε is not scaled.
@@ -142,14 +147,14 @@ class Adam:
         if self.epsilon_hat:
             self._denominator.add_(self.epsilon)
         else:
-            self._denominator.add_((self.epsilon * correction2).to(data.dtype))
-        scale = -_column(step_size, self.t) * correction2 / correction1
+            self._denominator.add_(_row_factors(self.epsilon * correction2, data))
+        scale = -_column(step_size, self.t).numpy() * correction2 / correction1
         torch.div(self.m, self._denominator, out=self._denominator)
-        data.addcmul_(self._denominator, scale.to(data.dtype))
+        data.addcmul_(self._denominator, _row_factors(scale, data))
         if active is not None:
             keep = ~active.unsqueeze(1)
             for now, old in zip((data, self.m, self.v, self.t), before, strict=True):
-                now.copy_(torch.where(keep, old, now))
+                now.copy_(torch.where(keep.to(now.device), old, now))
 
     def finite(self) -> Tensor:
         """Whether all parameters of a seed are finite, bool [S]."""
@@ -222,3 +227,8 @@ class RMSProp:
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
     """A number or [S] as a column [S, 1] (or [1, 1]) that broadcasts over parameters."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
+
+
+def _row_factors(values: NDArray[np.float64], like: Tensor) -> Tensor:
+    """Numbers [S, 1] as a tensor of the type and on the device of the parameters."""
+    return torch.from_numpy(values).to(like)

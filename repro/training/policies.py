@@ -7,11 +7,13 @@ deterministic function of it. Shapes: S seeds, B batch, A action dimensions or c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from repro.training.networks import MLP
 from repro.training.rng import Mask, Streams
 
 LOG_2PI = math.log(2 * math.pi)
@@ -107,6 +109,7 @@ class Categorical:
 
 
 Distribution = Gaussian | Categorical
+Sampler = Callable[[Tensor, Tensor], Tensor]  # observations, noise -> actions, all [S, B, ...]
 
 
 class GaussianPolicy(nn.Module):
@@ -115,7 +118,7 @@ class GaussianPolicy(nn.Module):
     `log_std` is a learnt parameter [S, 1, A], or a buffer that `set_log_std` anneals.
     """
 
-    def __init__(self, mean: nn.Module, num_actions: int, log_std: float, learnt: bool, seeds: int):
+    def __init__(self, mean: MLP, num_actions: int, log_std: float, learnt: bool, seeds: int):
         super().__init__()
         self.mean = mean
         value = torch.full((seeds, 1, num_actions), float(log_std))
@@ -127,6 +130,11 @@ class GaussianPolicy(nn.Module):
     def forward(self, observation: Tensor) -> Gaussian:
         """observation [S, B, *shape] -> distribution over [S, B, A]."""
         return Gaussian(self.mean(observation), self.log_std)
+
+    def sampler(self) -> Sampler:
+        """`forward(observation).sample(noise)` while the parameters stay as they are."""
+        mean, std = self.mean.plain(), self.log_std.exp()
+        return lambda observation, noise: torch.addcmul(mean(observation), std, noise)
 
     def set_log_std(self, value: Tensor) -> None:
         """Anneal: value [S], the same for all actions of a seed."""
@@ -141,13 +149,18 @@ class GaussianPolicy(nn.Module):
 class CategoricalPolicy(nn.Module):
     """A softmax over a network's outputs."""
 
-    def __init__(self, logits: nn.Module):
+    def __init__(self, logits: MLP):
         super().__init__()
         self.logits = logits
 
     def forward(self, observation: Tensor) -> Categorical:
         """observation [S, B, *shape] -> distribution over A choices."""
         return Categorical.from_logits(self.logits(observation))
+
+    def sampler(self) -> Sampler:
+        """`forward(observation).sample(noise)` while the parameters stay as they are."""
+        logits = self.logits.plain()
+        return lambda observation, noise: Categorical.from_logits(logits(observation)).sample(noise)
 
     def noise(self, streams: Streams, *shape: int, active: Mask = None) -> Tensor:
         """Noise for actions of `shape`: uniform [S, *shape]."""

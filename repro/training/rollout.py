@@ -14,7 +14,7 @@ from torch import Tensor
 from repro.training.choices import Off, ReturnStd, RunningObservation
 from repro.training.environments import Box, Discrete
 from repro.training.evaluate import Act
-from repro.training.policies import Distribution
+from repro.training.policies import Distribution, Sampler
 from repro.training.rng import Mask, Streams
 from repro.training.run import Run
 from repro.training.training_environments import TrainingEnvironments
@@ -24,6 +24,7 @@ class Actor(Protocol):
     """What a collector steps with: a policy, and the noise that its samples need."""
 
     def act(self, observation: Tensor, /) -> Distribution: ...
+    def sampler(self) -> Sampler: ...
     def noise(self, streams: Streams, /, *shape: int, active: Mask = None) -> Tensor: ...
 
 
@@ -148,9 +149,10 @@ class Collector:
         inputs = torch.from_numpy(seen[:T])
         rows = zip(inputs.unbind(), noise.unbind(), action.unbind(), strict=True)
         with torch.inference_mode():
+            sample = actor.sampler()
             for t, (shown, draws, taken) in enumerate(rows):
                 observation[t], seen[t] = envs.observation, self._seen
-                taken.copy_(actor.act(shown.to(self.run.device)).sample(draws))
+                taken.copy_(sample(shown.to(self.run.device), draws))
                 step = envs.step(self._bounded(actions[t]))
                 terminated[t], truncated[t] = step.terminated, step.truncated
                 reward[t] = self._scaled(step)
