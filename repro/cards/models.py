@@ -281,11 +281,29 @@ class SetFile(Model, frozen=True, kw_only=True):
     overrides: dict[str, list[Block]] = {}
 
 
+class Trial(Model, frozen=True, kw_only=True):
+    """How tests try an implementation in seconds; none of it is anything that a paper says.
+
+    changes: values laid over any set, dotted names allowed, that make it small. steps:
+    environment steps of a seed in one iteration with them. tasks: set → task it is tried on; a
+    set that is not named cannot run yet. uneven: sets whose iterations have no fixed length.
+    probes: probe task of tests/probes.py → steps after which its best action must be known,
+    with the values of `probe_changes`.
+    """
+
+    changes: dict[str, Any]
+    steps: int
+    tasks: dict[str, str]
+    uneven: list[str] = []
+    probes: dict[str, int] = {}
+    probe_changes: dict[str, Any] = {}
+
+
 class HParamFile(Model, frozen=True, kw_only=True):
     """`hparams/<id>.yaml`: every named set of a paper's hyperparameters, with its sources.
 
     sources: short name → repository, commit and folder, or publication. missing: what no source
-    states, in words.
+    states, in words. trial: how tests try the implementation, once there is one.
     """
 
     schema_version: Literal[1]
@@ -294,6 +312,7 @@ class HParamFile(Model, frozen=True, kw_only=True):
     fields: dict[str, Field]
     sets: dict[str, SetFile]
     missing: list[str] = []
+    trial: Trial | None = None
 
 
 Cell = float | int | str | None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from repro.errors import ReproError
 from repro.training.environments import Box, Discrete
 from repro.training.hparams import Choice
 from repro.training.networks import ACTIVATIONS
@@ -177,8 +178,13 @@ class Bounds:
     """The interval of each action component, as tensors [A]: centre ± half."""
 
     def __init__(self, space: Box | Discrete, device: torch.device | str = "cpu"):
-        assert isinstance(space, Box), "deterministic policies need real-valued actions"
-        assert np.isfinite([space.low, space.high]).all(), "the actions have no bounds"
+        if not isinstance(space, Box):
+            raise ReproError(
+                "this algorithm takes real-valued actions and the task's are discrete; "
+                "choose another, such as --env Pendulum"
+            )
+        if not np.isfinite([space.low, space.high]).all():
+            raise ReproError("this algorithm needs bounds on its actions, and the task gives none")
         self.low, self.high = (
             torch.from_numpy(side.reshape(-1).copy()).to(device) for side in (space.low, space.high)
         )
