@@ -23,7 +23,7 @@ from repro.commands.arguments import whole
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
-    from repro.housekeeping import RunInfo
+    from repro.housekeeping import Hit, RunInfo
 
 _AGE = re.compile(r"(\d+)([dhw])")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
@@ -87,7 +87,8 @@ def _search(args: argparse.Namespace) -> int:
 
     if args.limit < 1:
         raise ReproError(f"--limit {args.limit}: expected at least 1")
-    hits, more = [], False
+    hits: list[Hit] = []
+    more = False
     for hit in search(" ".join(args.words), runs()):
         if len(hits) == args.limit:
             more = True
