@@ -20,10 +20,10 @@ printed ("roughly captures the playing area"); spragunr/deep_q_rl crops there. c
 2013; first in Nature's. d The emulator of the time had no sticky actions. e Neither paper nor code
 presses it; openai/baselines brought it in. f google-deepmind/dqn@9d9b1d1, run_gpu. g The same, dqn/
 train_agent.lua (`step(…, true)`) and google-deepmind/alewrap@5d52649, alewrap/GameEnvironment.lua.
-h arXiv:1709.06009, sections 4 and 5 (recalled). i The same, as in Nature's (recalled). k google/
-dopamine@5873f54, dopamine/discrete_domains/atari_lib.py and tf/agents/dqn/configs/dqn.gin. l The
-same, discrete_domains/run_experiment.py (27,000 steps of four frames). m Both print 4 to 18 valid
-actions, a game's own. n Nature 518, Methods: up to five minutes.
+h arXiv:1709.06009, sections 4 and 5 (recalled). i The DQN code of arXiv:1810.00123, by two of its
+authors. k google/dopamine@5873f54, dopamine/discrete_domains/atari_lib.py and tf/agents/dqn/
+configs/dqn.gin. l The same, discrete_domains/run_experiment.py (27,000 steps of four frames).
+m Both print 4 to 18 valid actions, a game's own. n Nature 518, Methods: up to five minutes.
 
 What ALE's code does otherwise than theirs is said in docs/decisions.md.
 """
