@@ -109,6 +109,7 @@ def test_nothing_to_be_stale(clone):
     assert tools.main("stale", root=clone).stdout == "no results yet, so nothing is stale\n"
 
 
+@pytest.mark.slow
 def test_the_code_of_an_older_commit_is_measured_in_a_copy(clone):
     file = clone / "implementations" / "gae_2015.py"
     right = file.read_text()

@@ -20,11 +20,16 @@ PASSES = ("reproduced", "exceeds")
 
 
 def finish(
-    args: argparse.Namespace, experiment: Experiment, plan: Plan | None, folder: Path
+    args: argparse.Namespace,
+    experiment: Experiment,
+    plan: Plan | None,
+    folder: Path,
+    looks: Sequence[int] | None = None,
 ) -> int:
     """Judge and draw the summary in `folder` (a result, or a run of one's own).
 
-    The exit status is 0, whatever was found; with --strict 1 unless every claim passes.
+    looks: see `evidence_of`. The exit status is 0, whatever was found; with --strict 1 unless
+    every claim passes.
     """
     from repro import evidence
     from repro.cards import load_card
@@ -33,8 +38,7 @@ def finish(
     from repro.plotting import plot_folder
 
     card = load_card(experiment.paper)
-    found = evidence.evidence_of(folder, experiment, plan)
-    verdicts = evidence.judge(card, _with_others(found, card, plan))
+    found, verdicts = judged(experiment, plan, folder, looks)
     if plan:
         evidence.write_verdicts(card, evidence.verdicts_document(card, verdicts))
     mine = evidence.own_verdicts(card, experiment, verdicts)
@@ -62,6 +66,18 @@ def finish(
         print(f"next     {next_step(experiment, card, plan, folder)}")
     passes = bool(mine) and all(verdict.answer in PASSES for verdict in mine)
     return 1 if args.strict and not passes else 0
+
+
+def judged(
+    experiment: Experiment, plan: Plan | None, folder: Path, looks: Sequence[int] | None = None
+) -> tuple[Evidence, list[Verdict]]:
+    """The evidence in `folder`, and the verdicts on all claims of its paper."""
+    from repro import evidence
+    from repro.cards import load_card
+
+    card = load_card(experiment.paper)
+    found = evidence.evidence_of(folder, experiment, plan, looks)
+    return found, evidence.judge(card, _with_others(found, card, plan))
 
 
 def _curves(found: Evidence) -> bool:

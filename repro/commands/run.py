@@ -5,6 +5,7 @@ examples:
   repro run ppo-2017 --env HalfCheetah --seeds 10 --hparams mujoco-ppo2
   repro run ppo-2017 --env HalfCheetah --ablation no-clip
   repro run ppo-2017 --env CartPole --steps 50000 --set gamma=0.95 --set surrogate.range.value=0.1
+  repro run ppo-2017 --env Reacher --until-decided           5, 10, 20, 40 seeds, as needed
   repro run --plan results/ppo-2017/HalfCheetah-v4/mujoco/plan.json
   repro run ppo-2017 --env HalfCheetah --seeds 20 --on ray   on a cluster (docs/cluster.md)
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many (5), which (0,1,2) or a range (0-4); default: 5",
     )
     parser.add_argument("--plan", type=Path, metavar="FILE", help="carry out a committed plan")
+    parser.add_argument(
+        "--until-decided",
+        action="store_true",
+        help="more seeds at the looks (5, 10, 20, 40, or the plan's) until the judge has decided",
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -66,14 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from repro import results
-    from repro.attempts import Attempt
-    from repro.commands.finish import finish, published_level
-    from repro.doctor.read import record
-    from repro.evidence import has_result
-    from repro.launch.local import launch
-    from repro.launch.progress import Display
-    from repro.plans import plan_commit
+    from repro.commands.finish import finish
+    from repro.commands.looks import until_decided
     from repro.training.environments import require_engine
 
     experiment, seeds, plan = planned(args) if args.plan else typed(args)
@@ -81,9 +82,28 @@ def execute(args: argparse.Namespace) -> int:
         require_engine(args.accept_engine)
         if args.accept_engine:
             os.environ["REPRO_ACCEPT_ENGINE"] = "1"  # for the workers
+    if args.until_decided:
+        return until_decided(args, experiment, plan, carry_out)
+    done = carry_out(args, experiment, seeds, plan)
+    return done if isinstance(done, int) else finish(args, experiment, plan, done)
+
+
+def carry_out(
+    args: argparse.Namespace, experiment: Experiment, seeds: Sequence[int], plan: Plan | None
+) -> Path | int:
+    """Train what is left of these seeds; the folder of the result, or the status to exit with."""
+    from repro import results
+    from repro.attempts import Attempt
+    from repro.commands.estimate import explored
+    from repro.commands.finish import published_level
+    from repro.evidence import has_result
+    from repro.launch.local import launch
+    from repro.launch.progress import Display
+    from repro.plans import plan_commit
+
     if plan and has_result(plan, len(seeds)):
-        return finish(args, experiment, plan, plan.folder)
-    attempt = Attempt(plan, seeds) if plan else None
+        return plan.folder
+    attempt = Attempt(plan, list(seeds)) if plan else None
     with Display(published=published_level(experiment), quiet=args.quiet) as display:
         outcome = launch(
             experiment,
@@ -108,13 +128,8 @@ def execute(args: argparse.Namespace) -> int:
         commit = plan_commit(plan.folder / "plan.json")
         folder = results.merge(outcome.folder, plan, commit, len(seeds))
         attempt.end("finished", outcome)
-    else:
-        folder = outcome.folder.path
-        records = results.read_records(outcome.folder, experiment, seeds)
-        files = results.summarise(experiment, records)
-        files["doctor.json"] = record(outcome.folder, experiment, seeds, replay=False)
-        results.write_files(folder, files)
-    return finish(args, experiment, plan, folder)
+        return folder
+    return explored(outcome, experiment, seeds)
 
 
 def typed(args: argparse.Namespace) -> tuple[Experiment, list[int], None]:

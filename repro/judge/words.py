@@ -81,7 +81,7 @@ def say_interval(interval: Interval) -> str:
     return (
         f"{number(interval.difference)} ± ({t:.3f} × {number(interval.standard_error)}{extra}) = "
         f"[{number(interval.low)}, {number(interval.high)}] (t with {interval.df:.1f} degrees of "
-        f"freedom, one-sided level {percent(interval.level)})"
+        f"freedom, one-sided level {100 * interval.level:g} %)"
     )
 
 

@@ -1,0 +1,32 @@
+"""What several commands do around a run: its cost beforehand, its summary afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from repro.experiment import Experiment
+    from repro.launch.local import Outcome
+
+
+def core_hours(experiment: Experiment, env: str, seeds: int) -> float | None:
+    """Hours of one core, from what this paper's runs took; None where none was measured."""
+    from repro.ablations import seconds_per_step
+
+    rate = seconds_per_step(experiment.paper, env)
+    return None if rate is None else rate * experiment.steps * seeds / 3600.0
+
+
+def explored(outcome: Outcome, experiment: Experiment, seeds: Sequence[int]) -> Path:
+    """Summarise an ordinary run into its own folder, with the doctor's look at its logs."""
+    from repro import results
+    from repro.doctor.read import record
+
+    folder = outcome.folder.path
+    records = results.read_records(outcome.folder, experiment, seeds)
+    files = results.summarise(experiment, records)
+    files["doctor.json"] = record(outcome.folder, experiment, seeds, replay=False)
+    results.write_files(folder, files)
+    return folder
