@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.adam import adam
 from torch.optim.rmsprop import rmsprop
 
+from repro.training import optim
 from repro.training.networks import MLP, normc
 from repro.training.optim import SGD, Adam, FlatParameters, RMSProp
 from repro.training.rng import Streams
@@ -361,3 +362,19 @@ def test_rmsprop_shows_a_gradient_scaled_by_the_number_of_seeds():
     together = trained([0, 1, 2])
     alone = torch.cat([trained([seed]) for seed in (0, 1, 2)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_in_parts_is_the_step_at_once(monkeypatch):
+    """Large networks are updated a part at a time, for the processor's cache."""
+    found = []
+    for size in (1 << 16, 1 << 10):
+        monkeypatch.setattr(optim, "PART", size)
+        layer = nn.Module()
+        layer.weight = nn.Parameter(torch.linspace(-1, 1, 2 * 5000).view(2, 5000))
+        parameters = FlatParameters(layer)
+        stepper = RMSProp(parameters, 0.95, 0.01, True, 0.0, True)
+        for k in range(3):
+            parameters.grad.copy_(torch.sin(parameters.data * 7 + k))
+            stepper.step(torch.tensor([0.1, 0.2]))
+        found.append(torch.stack([parameters.data, *stepper.state_dict().values()]))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-7)

