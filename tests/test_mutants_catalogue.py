@@ -40,6 +40,9 @@ def test_the_tests_that_are_tried_exist():
     for tests in catalogue.TESTS.values():
         for test in tests.files:
             assert (paths.ROOT / test).is_file(), test
+    for mutant in MUTANTS.values():
+        file, _, function = (mutant.first or "").partition("::")
+        assert not file or f"def {function}(" in (paths.ROOT / file).read_text(), mutant.first
 
 
 def entry(**changes):

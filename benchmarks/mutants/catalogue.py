@@ -49,6 +49,7 @@ TESTS: dict[str, Tried] = {
     "repro/training/deterministic.py": _DDPG,
     "repro/training/experience.py": _TD3.after("training_experience"),
     "repro/training/replay.py": _TD3.after("training_replay"),
+    "repro/training/rows.py": _TD3.after("training_replay", "training_frames"),
     "repro/training/rollout.py": _PPO.after("training_run", "algorithms_a2c"),
     "repro/training/episodes.py": _VPG,
     "repro/training/normalise.py": _PPO.after("training_normalise"),
@@ -67,14 +68,19 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     old: str
     new: str
     seen: list[str]
+    first: str | None = None
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One error: a fault of a single edit. seen: where such an error was found in public."""
+    """One error: a fault of a single edit. seen: where such an error was found in public.
+
+    first: the test to try before those of the file.
+    """
 
     fault: Fault
     seen: tuple[str, ...]
+    first: str | None = None
 
     @property
     def name(self) -> str:
@@ -91,7 +97,8 @@ class Mutant:
 
     @property
     def tests(self) -> Tried:
-        return TESTS[self.edit.file]
+        tried = TESTS[self.edit.file]
+        return Tried((self.first, *tried.files), tried.papers) if self.first else tried
 
 
 def read(path: Path = CATALOGUE) -> dict[str, Mutant]:
@@ -110,7 +117,8 @@ def read(path: Path = CATALOGUE) -> dict[str, Mutant]:
                 f"add it to TESTS of benchmarks/mutants/catalogue.py"
             )
         edit = Edit(entry.file, entry.old, entry.new)
-        found[entry.name] = Mutant(Fault(entry.name, entry.about, (edit,)), tuple(entry.seen))
+        fault = Fault(entry.name, entry.about, (edit,))
+        found[entry.name] = Mutant(fault, tuple(entry.seen), entry.first)
     return found
 
 
