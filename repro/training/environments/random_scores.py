@@ -2,7 +2,7 @@
 
     python -m repro.training.environments.random_scores --episodes 100
 
-measures every environment of `ENVIRONMENTS` and writes `papers/data/random-scores.yaml`.
+measures every environment of `ENVIRONMENTS` and `ATARI`: `papers/data/random-scores.yaml`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import yaml
 from repro import paths
 from repro.files import write_bytes
 from repro.training.environments import Box, Discrete, make, versions
+from repro.training.environments.atari_presets import AtariPreset
 
 FILE = "random-scores.yaml"
 PURPOSE = "random-scores"
@@ -41,6 +42,9 @@ ENVIRONMENTS = (
     "Swimmer-v4",
     "Walker2d-v4",
 )
+# Played as Dopamine does; the other presets' random scores differ by little.
+ATARI = ("ALE/Breakout-v5", "ALE/Pong-v5", "ALE/SpaceInvaders-v5")
+PRESET = "dopamine-2018"
 
 
 def measure(env: str, episodes: int, seeds: Sequence[int] = range(10)) -> dict[str, Any]:
@@ -50,7 +54,8 @@ def measure(env: str, episodes: int, seeds: Sequence[int] = range(10)) -> dict[s
     taking those that end first would favour short ones. `episodes` is rounded up to a multiple.
     """
     each = -(-episodes // len(seeds))
-    envs = make(env, seeds, 1, PURPOSE)
+    preset = AtariPreset(name=PRESET, changes={}) if env in ATARI else None
+    envs = make(env, seeds, 1, PURPOSE, atari=preset)
     generators = [np.random.default_rng([seed, crc32(PURPOSE.encode())]) for seed in seeds]
     returns: list[list[float]] = [[] for _ in seeds]
     lengths: list[list[int]] = [[] for _ in seeds]
@@ -81,7 +86,7 @@ def _draw(space: Box | Discrete, generator: np.random.Generator) -> npt.NDArray[
     return generator.uniform(space.low, space.high).astype(np.float32)
 
 
-def table(episodes: int, envs: Sequence[str] = ENVIRONMENTS) -> dict[str, Any]:
+def table(episodes: int, envs: Sequence[str] = ENVIRONMENTS + ATARI) -> dict[str, Any]:
     """The whole file as plain types."""
     scores = {}
     for env in envs:
@@ -94,6 +99,7 @@ def table(episodes: int, envs: Sequence[str] = ENVIRONMENTS) -> dict[str, Any]:
             f"--episodes {episodes}"
         ),
         "policy": "actions uniform over the action space; undiscounted return of whole episodes",
+        "atari": f"preset {PRESET}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": versions(),
         "scores": scores,
