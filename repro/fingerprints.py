@@ -18,8 +18,9 @@ from repro.errors import ReproError
 from repro.files import read_json, write_json
 
 SCHEMA_VERSION = 1
-# Of a root mean square, and of a projection relative to it. Another order of summation moves
-# these values by 1e-6 to 1e-4; a wrong sign, mask or index by more than 1e-1.
+# Of a root mean square, and of a projection relative to it. For PPO on InvertedPendulum advantages
+# that are off by 1e-6 move these values by as much; γ twice moves them by 0.06, a missing done
+# mask by 0.6, a wrong sign by 1.3.
 TOLERANCE = 0.01
 NOTHING = 1e-9  # a value below this is zero but for rounding
 

@@ -21,7 +21,7 @@ from repro.errors import ReproError
 
 SECONDS = 900.0  # far more than the tests of a file take: what is slower hangs
 TIMEOUT = "timeout"
-# Imported once and inherited by every fork: half of a short test run is importing these.
+# Imported once and inherited by every fork: a short test run is mostly importing these.
 HEAVY = ("torch", "gymnasium", "mujoco", "scipy.special", "hypothesis", "pytest")
 OWN = ("repro", "implementations", "benchmarks", "tests")
 
