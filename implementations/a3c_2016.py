@@ -1,13 +1,14 @@
 """Asynchronous Methods for Deep Reinforcement Learning (Mnih et al. 2016). arXiv:1602.01783.
 
-Card: papers/a3c-2016.yaml. Here its actors run in step, as A2C: one update for all of them. The
-trap: the ε of RMSProp is as large as the gradients, so a loss that is a sum in one code and a mean
-in the other, or a mean square that starts at 1 instead of 0, is another algorithm.
+Card: papers/a3c-2016.yaml. Actor-learners are processes on shared parameters, or run in step as one
+(A2C). The trap: the ε of RMSProp is as large as the gradients, so a loss that is a sum in one code
+and a mean in the other, or a mean square that starts at 1 instead of 0, is another algorithm.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import copy
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.training.actor_critic import ActorCritic, make_actor_critic
+from repro.training.actor_run import actor_runs
 from repro.training.choices import (
     Convolutional,
     FullyConnected,
@@ -28,17 +30,42 @@ from repro.training.choices import (
     RunningObservation,
     clip_gradient,
 )
+from repro.training.hparams import Choice
 from repro.training.hparams import HParams as Strict
-from repro.training.optim import FlatParameters
+from repro.training.optim import FlatParameters, RMSProp
 from repro.training.policies import Distribution
-from repro.training.rollout import Collector, Rollout
+from repro.training.processes import ActorLearners
+from repro.training.rollout import Collector, Rollout, bounded_by, evaluation_act
 from repro.training.run import Run
 from repro.training.schedules import Schedule
+from repro.training.training_environments import TrainingEnvironments
+
+# Of asynchronous runs: seeds of a stack, processes of a stack, and why they do not repeat bit for
+# bit. Read by the launcher and the tests.
+max_stack = {"execution.asynchronous": 1}
+processes = {"execution.asynchronous": "num_actors"}
+not_deterministic = {
+    "execution.asynchronous": "the system decides which update meets which parameters"
+}
 
 Array = NDArray[np.float32]
 
 
+class Synchronous(Choice, frozen=True, kw_only=True, tag="synchronous"):
+    """A2C: actors run in step; one update with the mean of their gradients."""
+
+
+class Asynchronous(Choice, frozen=True, kw_only=True, tag="asynchronous"):
+    """A3C: every actor is a process that updates the shared parameters by itself, without locks.
+
+    statistics: one mean square for all (the paper's Shared RMSProp), or one each.
+    """
+
+    statistics: Literal["shared", "own"]
+
+
 class HParams(Strict, frozen=True, kw_only=True):
+    execution: Asynchronous | Synchronous
     num_actors: int
     horizon: int  # t_max
     gamma: float
@@ -56,6 +83,11 @@ class HParams(Strict, frozen=True, kw_only=True):
     reward_normalization: ReturnStd | Off
     time_limit: Literal["terminal", "bootstrap"]
     schedule_steps: int
+
+    def __post_init__(self) -> None:
+        normalized = (self.observation_normalization, self.reward_normalization)
+        if isinstance(self.execution, Asynchronous) and normalized != (Off(), Off()):
+            raise ValueError("asynchronous actors share no running statistics: normalise nothing")
 
 
 def n_step_returns(
@@ -104,34 +136,49 @@ def losses(
     return policy_loss, (target - value).square().mean(1), policy.entropy().mean(1)
 
 
-def train(run: Run[HParams]) -> None:
-    """Algorithm S3 with actors in step: t_max steps of each, then one update of shared weights."""
-    hp, envs = run.hparams, run.make_envs(per_seed=run.hparams.num_actors)
-    model = make_actor_critic(run, envs, hp.network, hp.initialization, hp.log_std)
-    parameters = FlatParameters(model)
-    optimizer = hp.rmsprop.make(parameters)
-    collector = Collector(
-        run, envs, hp.horizon, hp.clip_actions,
-        hp.observation_normalization, hp.reward_normalization, hp.gamma,
-    )  # fmt: skip
-    # The paper accumulates an actor's gradient over its steps; over actors it is always a mean.
-    weight = float(hp.horizon) if hp.over_steps == "sum" else 1.0
-    run.keep(model=model, optimizer=optimizer, collector=collector)
+class ActorLearner:
+    """A thread of algorithm S3: environments, θ′ and θ′_v, and the gradients of its own steps.
 
-    for _ in run.iterations():  # a3c-2016 alg.S3
+    Alone (A2C) it has the environments of all actors, and θ itself; its steps go on over episodes'
+    ends, as A2C's do.
+    """
+
+    def __init__(
+        self,
+        run: Run[HParams],
+        envs: TrainingEnvironments,
+        model: ActorCritic,
+        optimizer: RMSProp,
+    ):
+        hp = run.hparams
+        alone = isinstance(hp.execution, Synchronous)
+        self.run, self.optimizer = run, optimizer
+        self.model = model if alone else copy.deepcopy(model)
+        self.own = optimizer.parameters if alone else FlatParameters(self.model)
+        self.collector = Collector(
+            run, envs, hp.horizon, hp.clip_actions, hp.observation_normalization,
+            hp.reward_normalization, hp.gamma, until_end=not alone,
+        )  # fmt: skip
+
+    def update(self) -> None:
+        """Steps until a terminal state or t_max of them, then one update of θ and θ_v."""
+        run, hp, shared = self.run, self.run.hparams, self.optimizer.parameters
         step_size = run.scheduled(hp.step_size)
-        rollout = collector.collect(model)
-        returns, old_values = returns_and_values(model, rollout, hp)
-        observation = run.batch(collector.refreshed(rollout))
+        self.own.data.copy_(shared.data)  # a3c-2016 alg.S3: θ′ ← θ, θ′_v ← θ_v
+        rollout = self.collector.collect(self.model)
+        returns, old_values = returns_and_values(self.model, rollout, hp)
+        observation = run.batch(self.collector.refreshed(rollout))
         action, target = run.batch(rollout.action), run.batch(returns)
-        policy, value = model(observation)
+        policy, value = self.model(observation)
         policy_loss, value_loss, entropy = losses(policy, action, value, target)
         loss = (  # a3c-2016 sec.4
             policy_loss + hp.value_coefficient * value_loss - hp.entropy_coefficient * entropy
         )
-        parameters.backward(weight * loss)
-        grad_norm = clip_gradient(hp.max_grad_norm, parameters)
-        optimizer.step(step_size, run.mask)
+        # The paper sums an actor's gradient over its steps; over A2C's actors it is a mean.
+        steps = rollout.reward.shape[-1] if hp.over_steps == "sum" else 1
+        shared.grad.copy_(self.own.gradient(float(steps) * loss))  # dθ, dθ_v
+        grad_norm = clip_gradient(hp.max_grad_norm, shared)
+        self.optimizer.step(step_size, run.mask)  # a3c-2016 sec.7
         run.log(
             policy_loss=policy_loss,
             value_loss=value_loss,
@@ -140,4 +187,53 @@ def train(run: Run[HParams]) -> None:
             value=torch.from_numpy(old_values.mean((1, 2))),
             step_size=step_size,
         )
-        run.evaluate(collector.actor(model))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"collector": self.collector.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.collector.load_state_dict(state["collector"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def train(run: Run[HParams]) -> None:
+    """Algorithm S3: every actor-learner by itself (A3C), or one for all actors (A2C)."""
+    if isinstance(run.hparams.execution, Asynchronous):
+        asynchronous(run, run.hparams.execution)
+    else:
+        synchronous(run)
+
+
+def asynchronous(run: Run[HParams], execution: Asynchronous) -> None:
+    """A process an actor-learner, all on the same θ, θ_v and T, each until T > T_max."""
+    hp, runs = run.hparams, actor_runs(run, run.hparams.num_actors)
+    envs = [each.make_envs(per_seed=1) for each in runs]
+    model = make_actor_critic(run, envs[0], hp.network, hp.initialization, hp.log_std)
+    parameters = FlatParameters(model)
+    learners = [
+        ActorLearner(its, of_its, model, hp.rmsprop.make(parameters))
+        for its, of_its in zip(runs, envs, strict=True)
+    ]
+    shared = [parameters.data]
+    if execution.statistics == "shared":
+        for learner in learners:
+            learner.optimizer = learners[0].optimizer
+        shared += learners[0].optimizer.state_dict().values()
+    bounded = bounded_by(envs[0].action_space, hp.clip_actions)
+    act = evaluation_act(run, model, lambda observation: observation, bounded)
+    with ActorLearners(run, learners, shared) as actors:
+        run.keep(model=model, optimizer=learners[0].optimizer, actors=actors)
+        for _ in run.iterations():
+            actors.round()
+            run.evaluate(act)
+
+
+def synchronous(run: Run[HParams]) -> None:
+    """One process steps all actors, which makes a single learner's batch."""
+    hp, envs = run.hparams, run.make_envs(per_seed=run.hparams.num_actors)
+    model = make_actor_critic(run, envs, hp.network, hp.initialization, hp.log_std)
+    learner = ActorLearner(run, envs, model, hp.rmsprop.make(FlatParameters(model)))
+    run.keep(model=model, optimizer=learner.optimizer, collector=learner.collector)
+    for _ in run.iterations():
+        learner.update()
+        run.evaluate(learner.collector.actor(model))

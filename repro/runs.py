@@ -175,6 +175,7 @@ class RunFolder:
                 "digest": experiment.digest,
                 "content": msgspec.to_builtins(experiment),
             },
+            "not_deterministic": origin.declared(experiment, "not_deterministic"),
             "data": origin.data_digests(experiment.paper),
             "code": {
                 "digest": origin.code_digest(experiment.paper),

@@ -105,6 +105,8 @@ NOT_YET = {
     "td3-2018": set(),
     "dqn-2013": set(),
 }
+# sets whose runs do not repeat bit for bit: tried by distribution, in a file of the paper's own
+BY_DISTRIBUTION = {"a3c-2016": {"atari", "classic-asynchronous"}}
 # paper -> a task that ends at its time limit alone, and changes with which it is reached
 TIME_LIMIT: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "ppo-2017": ("mujoco", "Reacher", {"horizon": 64}, 128),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from algorithm_cases import (
+    BY_DISTRIBUTION,
     NETWORKS,
     NOT_YET,
     PARAMETERS,
@@ -32,6 +33,7 @@ from training_tools import kept, lines, make_run, outcome
 
 from repro.cards import load_card, load_sets
 from repro.experiment import implemented
+from repro.launch.origin import implementation_constant
 from repro.training import experience
 from repro.training.evaluate import Protocol
 from repro.training.run import Run, Stopped
@@ -123,7 +125,22 @@ def test_every_implementation_is_tested():
         assert set(table) == set(implemented())
     assert set(TIME_LIMIT) == {paper for paper in implemented() if bootstraps(paper)}
     for paper in implemented():
-        assert set(SMOKE[paper]) | NOT_YET[paper] == set(load_sets(paper))
+        by_distribution = BY_DISTRIBUTION.get(paper, set())
+        assert set(SMOKE[paper]) | NOT_YET[paper] | by_distribution == set(load_sets(paper))
+
+
+@pytest.mark.parametrize("paper", implemented())
+def test_what_is_tried_by_distribution_is_declared(paper):
+    """With its reason, by the implementation; any other set must repeat bit for bit."""
+    reasons = implementation_constant(paper, "not_deterministic", {})
+    assert all(reasons.values())
+    declared = {
+        name
+        for name, values in load_sets(paper).items()
+        for field, kind in (choice.split(".") for choice in reasons)
+        if values.values()[field]["kind"] == kind
+    }
+    assert declared == BY_DISTRIBUTION.get(paper, set())
 
 
 @cases

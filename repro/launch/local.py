@@ -99,6 +99,9 @@ def launch(
         if workers is None:
             workers = cluster.workers() if cluster else default_workers(device)
         manifest = folder.open(experiment, seeds, device, accept_drift, say)
+        if manifest.get("not_deterministic"):
+            say(f"these runs do not repeat bit for bit: {manifest['not_deterministic']}")
+        workers = origin.stacks_at_once(experiment, workers)
         limit = origin.stack_limit(experiment)
         begun = {n: s for n, s in manifest["stacks"].items() if folder.begun(n)}
         done = [seed for seed, state in folder.seeds().items() if state.done]

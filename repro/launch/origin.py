@@ -69,22 +69,19 @@ def declared(experiment: Experiment, name: str) -> Any:
     return None
 
 
-def side_by_side(experiment: Experiment, workers: int) -> tuple[int | None, int]:
-    """How many seeds a stack may have (None: any number), how many stacks run side by side.
-
-    workers: processes that may run at once. A seed whose actor-learners are processes takes one
-    for each, and shares them with no other seed.
-    """
-    field = declared(experiment, "processes")
-    if field is None:
-        return stack_limit(experiment), workers
-    return 1, max(1, workers // experiment.hparams[field])
-
-
 def stack_limit(experiment: Experiment) -> int | None:
     """Seeds that one process may train together: `max_stack`, a number or one by kind."""
     limit = implementation_constant(experiment.paper, "max_stack", None)
     return declared(experiment, "max_stack") if isinstance(limit, dict) else limit
+
+
+def stacks_at_once(experiment: Experiment, workers: int) -> int:
+    """How many stacks run side by side, of which one may take several of the `workers` processes.
+
+    `processes` names the hyperparameter that says how many; one stack runs however few there are.
+    """
+    field = declared(experiment, "processes")
+    return workers if field is None else max(1, workers // experiment.hparams[field])
 
 
 def code_files(paper: str) -> dict[str, Path]:

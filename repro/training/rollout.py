@@ -114,9 +114,11 @@ class Collector:
         observations: RunningObservation | Off,
         rewards: ReturnStd | Off,
         gamma: float,
+        until_end: bool = False,
     ):
         S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
-        self.run, self.envs, self.horizon = run, envs, horizon
+        assert not until_end or S * E == 1, "one environment: episodes end at their own times"
+        self.run, self.envs, self.horizon, self.until_end = run, envs, horizon, until_end
         self.observations = self.rewards = None
         self.update_every_step = False
         if isinstance(observations, RunningObservation):
@@ -130,7 +132,7 @@ class Collector:
         self._seen = self._see(envs.observation)
 
     def collect(self, actor: Actor) -> Rollout:
-        """The next T steps of every environment."""
+        """The next T steps of every environment; with `until_end` to an episode's end at most."""
         envs, T = self.envs, self.horizon
         S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
         # [T, S, E, ...] while collecting: a step writes one contiguous block.
@@ -162,15 +164,18 @@ class Collector:
                         cut.append(final[s, e].copy())  # the environments overwrite it
                         cut_at.append((s, e, t))
                 self._seen = self._see(step.observation)
+                if self.until_end and (terminated[t] | truncated[t]).any():
+                    T = t + 1
+                    break
         seen[T] = self._seen
         indices = np.array(cut_at, dtype=np.int64).reshape(-1, 3)
         return Rollout(
-            observation=np.moveaxis(observation, 0, 2),
-            seen=np.moveaxis(seen, 0, 2),
-            action=np.moveaxis(actions, 0, 2),
-            reward=np.moveaxis(reward, 0, 2),
-            terminated=np.moveaxis(terminated, 0, 2),
-            truncated=np.moveaxis(truncated, 0, 2),
+            observation=np.moveaxis(observation[:T], 0, 2),
+            seen=np.moveaxis(seen[: T + 1], 0, 2),
+            action=np.moveaxis(actions[:T], 0, 2),
+            reward=np.moveaxis(reward[:T], 0, 2),
+            terminated=np.moveaxis(terminated[:T], 0, 2),
+            truncated=np.moveaxis(truncated[:T], 0, 2),
             cut=np.array(cut, dtype=np.float32).reshape(-1, *shape),
             cut_at=(indices[:, 0], indices[:, 1], indices[:, 2]),
             device=self.run.device,
