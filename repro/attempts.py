@@ -38,11 +38,14 @@ def read_attempts(folder: Path) -> Iterator[dict[str, Any]]:
     import json
 
     path = folder / NAME
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    content = path.read_bytes() if path.is_file() else b""
+    for line in content.split(b"\n"):
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(entry, dict):
+            yield entry
 
 
 class Attempt:

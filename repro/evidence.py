@@ -13,7 +13,7 @@ from repro import fingerprints, git, paths
 from repro.errors import ReproError
 from repro.files import canonical, digest, read_json, write_json
 from repro.plans import Plan, read_plan, shown
-from repro.results import SCHEMA_VERSION, read_csv
+from repro.results import SCHEMA_VERSION, Metrics, read_csv
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
     """metrics.json of a folder, and its curves by file and seed, checked against each other."""
     metrics = read_json(folder / "metrics.json", SCHEMA_VERSION)
+    try:
+        msgspec.convert(metrics, Metrics)
+    except msgspec.ValidationError as error:
+        where = shown(folder / "metrics.json")
+        raise ReproError(f"{where}: not a result of ours ({error}); restore it from git") from None
+    if "curves.csv" not in metrics["files"]:
+        raise ReproError(f"{shown(folder / 'metrics.json')} names no curves.csv")
     curves: dict[str, dict[int, Any]] = {}
     for name, expected in metrics["files"].items():
         path = folder / name
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         if digest(text) != expected:
             raise ReproError(
                 f"{shown(path)} does not belong to the metrics.json beside it (half-written or "
@@ -37,9 +44,12 @@ def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]
     return metrics, curves
 
 
-def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evidence:
+def evidence_of(
+    folder: Path, experiment: Experiment, plan: Plan | None, looks: Sequence[int] | None = None
+) -> Evidence:
     """The seeds of one summary, for the judge; exploration without a plan.
 
+    looks: of exploration that adds seeds until it is decided; by default one look at all seeds.
     `ReproError` where the summary is another experiment's, or a planned seed is missing.
     """
     from repro.judge.types import Evidence, SeedResult
@@ -49,10 +59,10 @@ def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evid
         raise ReproError(f"{shown(folder / 'metrics.json')} is another experiment's result")
     seeds = [entry["seed"] for entry in metrics["seeds"]]
     if plan is not None and (seeds != plan.seeds[: len(seeds)] or len(seeds) not in plan.looks):
-        looks = " or ".join(map(str, plan.looks))
+        promised = " or ".join(map(str, plan.looks))
         raise ReproError(
             f"{shown(folder / 'metrics.json')} has {len(seeds)} seeds, the plan promised its "
-            f"first {looks}: every planned seed must appear"
+            f"first {promised}: every planned seed must appear"
         )
     training, tests = curves["curves.csv"], curves.get("evaluations.csv", {})
     return Evidence(
@@ -75,7 +85,7 @@ def evidence_of(folder: Path, experiment: Experiment, plan: Plan | None) -> Evid
             for entry in metrics["seeds"]
         ],
         planned=plan is not None,
-        looks=list(plan.looks) if plan else [len(seeds)],
+        looks=list(plan.looks) if plan else list(looks or [len(seeds)]),
         planned_seeds=list(plan.seeds) if plan else None,
         evaluation=experiment.evaluation,
     )
@@ -178,7 +188,10 @@ def experiment_of(folder: Path) -> Experiment:
     if (folder / "plan.json").is_file():
         return read_plan(folder).experiment
     manifest = read_json(folder / "manifest.json", SCHEMA_VERSION)
-    return msgspec.convert(manifest["experiment"]["content"], Experiment)
+    try:
+        return msgspec.convert(manifest["experiment"]["content"], Experiment)
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        raise ReproError(f"{folder}: its manifest is not one of ours ({error})") from None
 
 
 def own_verdicts(card: Card, experiment: Experiment, verdicts: Sequence[Verdict]) -> list[Verdict]:

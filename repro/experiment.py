@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 EVALUATION = {"period": 5000, "episodes": 10, "deterministic": True}
 
 MEASUREMENT = 1  # what a measured experiment has instead of environment steps
+
+
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,99}")
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +46,14 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: int
     hparams: dict[str, Any]
     evaluation: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        """Names become folders, also those of a stranger's plan: none may lead out of its own."""
+        for name in (self.paper, self.env.replace("/", "-"), self.hparam_set, self.ablation):
+            if name is not None and not _FOLDER.fullmatch(name):
+                raise ValueError(f"found the name {name[:60]!r}, expected letters, digits, . _ -")
+        if self.steps < 1:
+            raise ValueError("expected at least one step")
 
     @property
     def digest(self) -> str:
@@ -67,12 +79,13 @@ def resolve(
     ablation: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     steps: int | None = None,
-    evaluate: bool = False,
+    evaluate: bool | None = None,
 ) -> Experiment:
     """The experiment that these names mean; `ReproError` with the nearest valid name otherwise.
 
     hparams: name of a set; by default the card's `default` for the environment. steps:
-    environment steps a seed; by default those of the claims on this environment and set.
+    environment steps a seed; by default those of the claims on this environment and set. evaluate:
+    play evaluation episodes beside training; by default where a claim here is decided by them.
     """
     from repro.cards import convert_hparams, load_card, load_sets
 
@@ -109,6 +122,8 @@ def resolve(
         steps = MEASUREMENT
     if steps is None:
         steps = default_steps(card, env, name, values)
+    if evaluate is None:
+        evaluate = wants_evaluation(card, env, name)
     if steps < 1:
         raise ReproError(f"--steps {steps}: expected a positive number of environment steps a seed")
     return Experiment(
@@ -200,6 +215,14 @@ def claims_about(
         and run
         in {a if a.hparams else a._replace(hparams=hparam_set) for a in arms_of(claim, other)}
     ]
+
+
+def wants_evaluation(card: Card, env: str, hparam_set: str) -> bool:
+    """Whether a claim on this environment and set is decided by evaluation episodes."""
+    from repro.judge.metrics import metric
+
+    needed = [metric(claim.metric) for claim in claims_of(card, env, hparam_set)]
+    return any(m.needs == "evaluation" and m.per_seed for m in needed)
 
 
 def _mentions(card_id: str, paper: str) -> bool:

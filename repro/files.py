@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -87,18 +88,25 @@ def read_json(path: str | Path, schema_version: int | None = None) -> Any:
     """
     path = Path(path)
     try:
-        value = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        value = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        if b"\\ud" in content.lower():  # half of a surrogate pair cannot be written again
+            canonical(value)
     except FileNotFoundError:
         raise ReproError(f"{path} is missing; run the command that writes it again") from None
     except OSError as error:
         raise ReproError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ReproError(f"{path} is no JSON file (not UTF-8 text); remove it") from None
+    except RecursionError:
+        raise ReproError(f"{path} is nested too deeply to be one of ours; remove it") from None
     except json.JSONDecodeError as error:
         raise ReproError(
             f"{path}:{error.lineno}: truncated or no JSON ({error.msg}); "
             "restore it from git or remove it, and run the same command again"
         ) from None
+    except ValueError as error:  # a number with thousands of digits, or one that is none
+        raise ReproError(f"{path}: {str(error)[:80]}; expected finite numbers") from None
     if schema_version is not None:
         found = value.get("schema_version") if isinstance(value, dict) else None
         if found != schema_version:
@@ -106,6 +114,13 @@ def read_json(path: str | Path, schema_version: int | None = None) -> Any:
                 f"{path}: schema_version is {found!r}, expected {schema_version}; the file is "
                 "foreign or was written by another version of Repro"
             )
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"found the number {text[:20]}")
     return value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -174,21 +173,22 @@ def search(text: str, within: Iterable[RunInfo]) -> Iterator[Hit]:
     """Every line with `text` (plain, whatever its case) in the logs of these runs."""
     if not text:
         raise ReproError("nothing to search for; e.g. repro runs search diverged")
-    pattern = re.compile(re.escape(text.encode()), re.IGNORECASE)
+    wanted = text.encode(errors="replace").lower()
     for run in within:
         for file in sorted(_files(run.path)):
             if file.suffix in (".jsonl", ".log", ".txt") and not file.is_symlink():
-                yield from _hits(pattern, file)
+                yield from _hits(wanted, file)
 
 
-def _hits(pattern: re.Pattern[bytes], file: Path) -> Iterator[Hit]:
+def _hits(wanted: bytes, file: Path) -> Iterator[Hit]:
     content = file.read_bytes()
     name = file.relative_to(paths.RUNS).as_posix()
-    seen, number, place = 0, 1, 0
-    while found := pattern.search(content, place):
-        number += content.count(b"\n", seen, found.start())
-        start = content.rfind(b"\n", 0, found.start()) + 1
-        end = content.find(b"\n", found.end())
+    lowered = content.lower()  # of ASCII letters; every other byte stays where it is
+    seen, number, at = 0, 1, lowered.find(wanted)
+    while at >= 0:
+        number += content.count(b"\n", seen, at)
+        start = content.rfind(b"\n", 0, at) + 1
+        end = content.find(b"\n", at)
         end = len(content) if end < 0 else end
         yield Hit(name, number, content[start:end].decode(errors="replace"))
-        seen, place = found.start(), end + 1
+        seen, at = at, lowered.find(wanted, end + 1)

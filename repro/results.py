@@ -7,9 +7,12 @@ An ordinary run is summarised into its own run folder by the same code and is ex
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
 
 from repro.errors import ReproError, Unfinished
 from repro.files import digest, remove_leftovers, write_bytes, write_json, write_text
@@ -22,6 +25,35 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 LARGEST_POLICY = 200_000  # bytes
+
+
+class _Line(msgspec.Struct):
+    """A line of a log, as far as a result is made of it."""
+
+    kind: str
+    step: int
+    value: float = msgspec.field(name="return", default=0.0)
+    length: int = 0
+    returns: list[float] = []
+    values: dict[str, float] = {}
+
+
+class SeedMetrics(msgspec.Struct):
+    """One seed of a metrics.json."""
+
+    seed: int
+    status: str
+    steps: int
+    metrics: dict[str, float]
+
+
+class Metrics(msgspec.Struct):
+    """The shape of a metrics.json; files: curves beside it, with their digests."""
+
+    experiment: str
+    steps: int
+    files: dict[Literal["curves.csv", "evaluations.csv"], str]
+    seeds: list[SeedMetrics]
 
 
 class Record(NamedTuple):
@@ -41,24 +73,28 @@ def read_log(state: SeedState, budget: int) -> Record:
     episodes: list[Episode] = []
     evaluations: list[Evaluation] = []
     properties: dict[str, float] = {}
-    with open(state.log, encoding="utf-8") as lines:
-        header = json.loads(next(lines, "null"))
-        if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
-            raise ReproError(
-                f"{state.log} is not a log that this Repro reads; run these seeds anew"
-            )
-        for line in lines:
-            if '"train"' in line:  # most lines by far; not parsed
-                continue
-            entry = json.loads(line)
-            if entry["step"] > budget:
-                continue
-            if entry["kind"] == "episode":
-                episodes.append(Episode(entry["step"], entry["return"], entry["length"]))
-            elif entry["kind"] == "evaluation":
-                evaluations.append(Evaluation(entry["step"], entry["returns"]))
-            elif entry["kind"] == "measured":
-                properties |= entry["values"]
+    try:
+        with open(state.log, "rb") as lines:
+            header = json.loads(next(lines, b"null"))
+            if not isinstance(header, dict) or header.get("schema_version") != SCHEMA_VERSION:
+                raise ValueError("its first line is not a header of ours")
+            for line in lines:
+                if b'"train"' in line:  # most lines by far; not parsed
+                    continue
+                entry = msgspec.json.decode(line, type=_Line)
+                if entry.step > budget:
+                    continue
+                if entry.kind == "episode":
+                    episodes.append(Episode(entry.step, entry.value, entry.length))
+                elif entry.kind == "evaluation":
+                    evaluations.append(Evaluation(entry.step, entry.returns))
+                elif entry.kind == "measured":
+                    properties |= entry.values
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        why = str(error).splitlines()[0][:120]
+        raise ReproError(
+            f"{state.log} is not a log that this Repro reads ({why}); run these seeds anew"
+        ) from None
     return Record(
         seed=state.seed,
         status=state.status,
@@ -168,11 +204,22 @@ def csv(curves: Iterable[tuple[int, Sequence[tuple[int, float, int]]]]) -> str:
 
 
 def read_csv(text: str) -> dict[int, list[tuple[int, float, int]]]:
-    """The text of `csv` back: seed → its points (step, return, episodes)."""
+    """The text of `csv` back: seed → its points (step, return, episodes).
+
+    Raises ReproError for lines that `csv` does not write.
+    """
     curves: dict[int, list[tuple[int, float, int]]] = {}
-    for line in text.splitlines()[1:]:
-        step, seed, value, episodes = line.split(",")
-        curves.setdefault(int(seed), []).append((int(step), float(value), int(episodes)))
+    for number, line in enumerate(text.splitlines()[1:], 2):
+        try:
+            step, seed, value, episodes = line.split(",")
+            point = (int(step), float(value), int(episodes))
+            if not math.isfinite(point[1]):
+                raise ValueError
+            curves.setdefault(int(seed), []).append(point)
+        except ValueError:
+            raise ReproError(
+                f"curves, line {number}: found {line[:60]!r}, expected step,seed,return,episodes"
+            ) from None
     return curves
 
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -30,6 +30,37 @@ if TYPE_CHECKING:
     from repro.experiment import Experiment
 
 SCHEMA_VERSION = 1
+
+
+# A stack's name is a folder's.
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w-]*$", max_length=100)]
+
+
+class _Manifest(msgspec.Struct):
+    """What reading relies on in a manifest."""
+
+    stacks: dict[_Name, list[int]]
+
+
+class _End(msgspec.Struct):
+    status: str
+    steps: int
+    diagnosis: str | None = None
+
+
+class _Outcome(msgspec.Struct):
+    """What reading relies on in an outcome."""
+
+    seeds: dict[str, _End]
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+
+def _check(value: Any, kind: type, path: Path) -> None:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ReproError(f"{path}: not a file of ours ({error}); remove the run's folder") from None
 
 
 @dataclass(frozen=True)
@@ -87,6 +118,7 @@ class RunFolder:
     def manifest(self) -> dict[str, Any]:
         """The manifest; ReproError where there is none, or a foreign one."""
         manifest: dict[str, Any] = files.read_json(self.manifest_file, SCHEMA_VERSION)
+        _check(manifest, _Manifest, self.manifest_file)
         return manifest
 
     def stack_path(self, name: str) -> Path:
@@ -115,6 +147,7 @@ class RunFolder:
         outcome: dict[str, Any] | None = None
         if path.exists():
             outcome = files.read_json(path, SCHEMA_VERSION)
+            _check(outcome, _Outcome, path)
         return outcome
 
     def begun(self, stack: str) -> bool:
