@@ -21,6 +21,7 @@ import torch
 from repro.errors import ReproError
 from repro.experiment import implementation_of
 from repro.training import checkpoint
+from repro.training.environments import Environments, make
 from repro.training.evaluate import Act, Protocol
 from repro.training.rollout import Collector
 from repro.training.run import Run
@@ -102,10 +103,15 @@ class Player:
             else:
                 raise ReproError(f"{experiment.paper} evaluates no policy, so none can be played")
         self.act = run.act
+        self._env, self._seed, self._atari = run.env, seed, getattr(run.hparams, "atari", None)
         self.modules = {
             name: kept for name, kept in run.built.items()
             if name in stored and isinstance(kept, torch.nn.Module)
         }  # fmt: skip
+
+    def make_envs(self, number: int, purpose: str) -> Environments:
+        """Fresh environments to play in, as the implementation makes its own: [1, number]."""
+        return make(self._env, [self._seed], number, purpose, atari=self._atari)
 
 
 def networks(experiment: Experiment) -> dict[str, dict[str, tuple[int, ...]]]:

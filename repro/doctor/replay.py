@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from repro.doctor.history import Replay
 from repro.player import Player
 from repro.training.deterministic import Affine
-from repro.training.environments import Box, make
+from repro.training.environments import Box
 from repro.training.networks import Linear
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def replay(policy: Path, experiment: Experiment, seed: int) -> Replay:
     Raises ReproError where the policy cannot be read, or does not fit the code.
     """
     player = Player(policy, experiment, seed, deterministic=False)
-    envs = make(experiment.env, [seed], EPISODES, "doctor")
+    envs = player.make_envs(EPISODES, "doctor")
     observation = envs.reset()
     playing = np.ones((1, EPISODES), dtype=bool)
     begins, returns = playing.copy(), np.zeros((1, EPISODES))
@@ -43,14 +43,15 @@ def replay(policy: Path, experiment: Experiment, seed: int) -> Replay:
             if bound is not None:
                 shares.append(bound(action)[playing].mean())
             step = envs.step(action, playing)
-            returns += np.where(playing, step.reward, 0.0)
-            playing &= ~(step.terminated | step.truncated)
+            ended = playing & (step.terminated | step.truncated)
+            returns[ended] = step.episode_return[ended]
+            playing &= ~ended
             observation = step.observation
             if not playing.any():
                 break
     return Replay(
         seed=seed,
-        returns=returns[0].tolist(),
+        returns=[] if playing.any() else returns[0].tolist(),  # those that end early are worse
         saturated=float(np.mean(shares)) if shares else None,
         dead={name: _still(low, high) for name, (low, high) in ranges.items()},
     )

@@ -1,0 +1,182 @@
+"""A paper's ablations beside its standard set: which experiments, what is there, what it costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.errors import ReproError, nearest
+
+if TYPE_CHECKING:
+    from repro.cards.models import Card
+    from repro.experiment import Experiment
+    from repro.judge.types import Evidence, Sample
+
+STANDARD = "paper"
+TRAINING, EVALUATION = "training-return-last-100", "evaluation-last-10"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table. same: ablations that are the standard set under another name."""
+
+    name: str
+    says: str
+    experiment: Experiment
+    same: tuple[str, ...] = ()
+
+    @property
+    def ablation(self) -> str | None:
+        return None if self.name == STANDARD else self.name
+
+
+def arms_of(
+    card: Card,
+    env: str,
+    hparams: str | None = None,
+    only: Sequence[str] = (),
+    steps: int | None = None,
+    evaluate: bool = False,
+) -> list[Arm]:
+    """The standard set and every ablation that the card lists (or `only` those), on one task.
+
+    An ablation that changes nothing on this set is the standard set, and is not run twice.
+    """
+    from repro.experiment import resolve
+
+    if not card.ablations:
+        raise ReproError(f"the card of {card.id} lists no ablations; repro show {card.id}")
+    for name in only:
+        if name not in card.ablations:
+            raise ReproError(f'{card.id} has no ablation "{name}": {nearest(name, card.ablations)}')
+    standard = resolve(card.id, env, hparams, None, None, steps, evaluate)
+    same, arms = [], []
+    for name, entry in card.ablations.items():
+        changed = resolve(card.id, env, hparams, name, None, steps, evaluate)
+        if changed.hparams == standard.hparams:
+            same.append(name)
+        elif not only or name in only:
+            arms.append(Arm(name, entry.says or ", ".join(entry.changes), changed))
+    return [Arm(STANDARD, "the set as it stands", standard, tuple(same)), *arms]
+
+
+def evidence_for(experiment: Experiment, seeds: Sequence[int] = ()) -> tuple[Path, Evidence] | None:
+    """What was run of an experiment: its planned result, else the newest run as long as it.
+
+    seeds: those that an ordinary run must have, all that it has by default.
+    """
+    from repro.commands.arms import runs_of
+    from repro.evidence import evidence_of, experiment_of, read_result
+    from repro.plans import result_folder
+
+    folder = result_folder(experiment)
+    if (folder / "metrics.json").is_file():
+        found = read_result(folder)
+        if found.steps == experiment.steps:
+            return folder, found
+    for run in reversed(runs_of(experiment)):
+        own = experiment_of(run)
+        if own.digest == experiment.digest:
+            found = evidence_of(run, own, None)
+            if set(seeds) <= {seed.seed for seed in found.seeds}:
+                return run, found
+    return None
+
+
+def metric_of(found: Sequence[Evidence]) -> str:
+    """The last ten evaluations where every seed of every arm has them, else training episodes."""
+    seeds = [seed for evidence in found for seed in evidence.seeds if seed.status != "diverged"]
+    if seeds and all(EVALUATION in seed.metrics for seed in seeds):
+        return EVALUATION
+    return TRAINING
+
+
+def sample(evidence: Evidence, metric: str, random: float) -> Sample:
+    """Numbers over seeds; one that diverged, or finished no episode, scores the random policy."""
+    from repro.judge.published import sample_of
+
+    return sample_of([
+        random if seed.status == "diverged" else seed.metrics.get(metric, random)
+        for seed in evidence.seeds
+    ])  # fmt: skip
+
+
+def published_of(card: Card, arms: Sequence[Arm], env: str | None) -> dict[str, float]:
+    """The paper's figure of each arm on a task (or over all tasks), the standard set's as `paper`.
+
+    On a single task a figure for all tasks together says only how arms are ordered.
+    """
+    from repro.cards.models import Ordering
+    from repro.experiment import same_env
+    from repro.judge.published import published_arms
+
+    def figure(name: str) -> float | None:
+        printed = card.ablations[name].published or {}
+        here = next((v for key, v in printed.items() if env and same_env(key, env)), None)
+        value = here if here is not None else printed.get("score")
+        return float(value) if isinstance(value, int | float) else None
+
+    found = {arm.name: figure(arm.name) for arm in arms if arm.name != STANDARD}
+    own = [v for name in arms[0].same if (v := figure(name)) is not None]
+    for claim in card.claims:
+        check = claim.check
+        if own or not isinstance(check, Ordering) or check.better != STANDARD or env is None:
+            continue
+        if same_env(claim.env, env) and claim.hparams == arms[0].experiment.hparam_set:
+            level, _ = published_arms(claim, check.better, check.than)
+            own += [level] if level is not None else []
+    found[STANDARD] = own[0] if own else None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def said_worse(card: Card, env: str | None) -> list[str]:
+    """Arms that a claim of the card calls worse than the standard set."""
+    from repro.cards.models import Ordering
+    from repro.experiment import same_env
+
+    return [
+        claim.check.than
+        for claim in card.claims
+        if isinstance(claim.check, Ordering)
+        and claim.check.better == STANDARD
+        and (env is None or same_env(claim.env, env))
+    ]
+
+
+def table_environments(card: Card) -> list[str]:
+    """The tasks of the paper's own aggregate over ablations, else those of the card."""
+    from repro.cards.models import Aggregate
+    from repro.experiment import environment_id
+
+    for claim in card.claims:
+        if isinstance(claim.check, Aggregate) and claim.check.arms:
+            return [environment_id(env) for env in claim.check.environments]
+    return [environment_id(env) for env in card.environments]
+
+
+def seconds_per_step(paper: str, env: str) -> float | None:
+    """Core-seconds of one environment step of one seed, from the results and runs of a paper.
+
+    The median on this task where one was measured, else of the others.
+    """
+    from repro import paths
+    from repro.evidence import experiment_of
+    from repro.files import read_json
+
+    here: list[float] = []
+    elsewhere: list[float] = []
+    folders = [*paths.RESULTS.glob(f"{paper}/*/*"), *paths.RUNS.glob(f"{paper}/*/*/*")]
+    for folder in folders:
+        if not (folder / "metrics.json").is_file() or not (folder / "manifest.json").is_file():
+            continue
+        manifest, own = read_json(folder / "manifest.json"), experiment_of(folder)
+        spent = manifest.get("seconds")
+        spent = spent.get("training") if isinstance(spent, dict) else spent
+        steps = own.steps * len(manifest["seeds"])
+        if spent and steps:
+            (here if own.env == env else elsewhere).append(spent / steps)
+    known = here or elsewhere
+    return statistics.median(known) if known else None

@@ -1,0 +1,251 @@
+"""a paper's own ablations beside its standard set: run them, and which rows can be told apart
+
+examples:
+  repro ablate ppo-2017 --env HalfCheetah                    every row, five seeds each (hours)
+  repro ablate ppo-2017 --env CartPole --only no-clip,clip-0.3 --steps 20000 --seeds 3
+  repro ablate ppo-2017 --env Hopper --show                  what is there, and what the rest costs
+  repro ablate ppo-2017                                      the paper's whole table, all tasks
+  repro ablate ppo-2017 --plan --seeds 10                    promise it: a plan.json for every row
+
+With --env the rows that are missing are run (Ctrl-C, and the same command goes on); seeds and steps
+are those of the standard set. Results of plans are taken where they are. Without --env nothing
+runs: the table is made of what is there. Seeds of a plan derive from it, so each row has its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.commands import text
+from repro.commands.arguments import counts, seed_list, whole
+from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from repro.ablations import Arm
+    from repro.cards.models import Card
+    from repro.judge.ablation import Row, Samples
+
+DEFAULT_SEEDS, PLANNED_SEEDS = "5", 10
+HEADER = ["arm", "published", "ours", "n", "score", "standard − arm", "ordering", "row below"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paper", metavar="ID", help="a paper's id, such as ppo-2017")
+    parser.add_argument("--env", metavar="E", help="one task; default: the paper's table")
+    parser.add_argument("--hparams", metavar="SET", help="hparam set; default: the card's")
+    parser.add_argument("--only", metavar="A,B", help="these ablations; default: all")
+    parser.add_argument("--steps", type=whole, help="environment steps a seed")
+    parser.add_argument("--evaluate", action="store_true", help="with evaluation episodes")
+    parser.add_argument("--seeds", metavar="N|LIST", help="as in repro run; default: 5 (plans: 10)")
+    parser.add_argument("--looks", type=counts, metavar="N,N", help="with --plan: planned looks")
+    parser.add_argument("--because", metavar="WHY", help="with --plan: why plans are replaced")
+    parser.add_argument("--show", action="store_true", help="run nothing, show what is there")
+    parser.add_argument("--plan", action="store_true", help="write a plan for every row")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1; default: cpu")
+    parser.add_argument("--workers", type=whole, help="processes; default: one per core")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".svg, .png or .pdf of the table")
+    parser.add_argument("--json", action="store_true", help="the rows as JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    from repro.ablations import arms_of, table_environments
+    from repro.cards import load_card
+    from repro.experiment import environment_id
+
+    if args.out is not None and args.out.suffix not in (".svg", ".png", ".pdf"):
+        raise ReproError(f"--out {args.out}: expected a name ending in .svg, .png or .pdf")
+    if (args.looks or args.because) and not args.plan:
+        raise ReproError("--looks and --because belong to plans; add --plan")
+    card = load_card(args.paper)
+    envs = [environment_id(args.env)] if args.env else table_environments(card)
+    only = [name.strip() for name in args.only.split(",")] if args.only else []
+    arms = {env: arms_of(card, env, args.hparams, only, args.steps, args.evaluate) for env in envs}
+    if args.plan:
+        return plan(args, arms)
+    if args.env and not args.show:
+        status = carry_out(args, arms[envs[0]])
+        if status:
+            return status
+    return show(args, card, arms)
+
+
+def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
+    """A plan for every row that has none; those that have one are left as they are."""
+    from repro.commands.estimate import core_hours
+    from repro.plans import make_plan, read_plan_if_any, result_folder, shown, write_plan
+
+    number = args.seeds or (str(args.looks[-1]) if args.looks else str(PLANNED_SEEDS))
+    if not number.isdecimal():
+        raise ReproError(f"--seeds {number}: a plan takes a number of seeds; they derive from it")
+    written, hours = [], 0.0
+    for env, rows in arms.items():
+        for arm in rows:
+            folder = result_folder(arm.experiment)
+            if read_plan_if_any(folder) is not None and not args.because:
+                if not args.quiet:
+                    print(f"planned already: {shown(folder)}")
+                continue
+            made = make_plan(arm.experiment, int(number), args.looks, because=args.because)
+            written.append(shown(write_plan(made)))
+            hours += core_hours(arm.experiment, env, int(number)) or 0.0
+    for path in written:
+        print(path)
+    if written and not args.quiet:
+        cost = f", about {text.number(hours)} core-hours" if hours else ""
+        print(f"{len(written)} plans{cost}; next:")
+        print("  git add results && git commit -m 'Plan the ablations'")
+        print(f"  repro run --plan {written[0]}   (and so on for each)")
+    return 0
+
+
+def carry_out(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
+    """Run what is missing, arm by arm, with the machinery of `repro run`; 0 when all is there."""
+    from repro.ablations import evidence_for
+    from repro.commands.estimate import core_hours, explored
+    from repro.launch.local import launch
+    from repro.launch.progress import Display
+    from repro.training.environments import require_engine
+
+    seeds = seed_list(args.seeds or DEFAULT_SEEDS)
+    missing = [arm for arm in arms if evidence_for(arm.experiment, seeds) is None]
+    if missing and arms[0].experiment.env.endswith("-v4"):
+        require_engine()
+    if missing and not args.quiet:
+        each = core_hours(arms[0].experiment, arms[0].experiment.env, len(seeds))
+        cost = f", about {text.number(each * len(missing))} core-hours" if each else ""
+        steps = arms[0].experiment.steps
+        todo = f"{len(missing)} of {len(arms)} rows to run"
+        print(f"{todo} × {len(seeds)} seeds × {steps:,} steps{cost}")
+    for arm in missing:
+        with Display(published=None, quiet=args.quiet) as display:
+            outcome = launch(
+                arm.experiment, seeds, workers=args.workers, device=args.device,
+                on_progress=display.update, say=display.say,
+            )  # fmt: skip
+        if not outcome.finished:
+            print("unfinished; the same command goes on from here")
+            return outcome.exit_code
+        explored(outcome, arm.experiment, seeds)
+    return 0
+
+
+def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> int:
+    """The table and its plot."""
+    from repro import paths
+    from repro.ablations import STANDARD, published_of, said_worse
+    from repro.figures import plot_ablations
+    from repro.judge.ablation import table
+    from repro.plans import shown
+
+    samples, random, marks = gathered(arms)
+    first = next(iter(arms.values()))
+    env = next(iter(arms)) if len(arms) == 1 else None
+    names = [arm.name for arm in first]
+    rows = table(samples, random, names, published_of(card, first, env), said_worse(card, env))
+    if args.json:
+        import msgspec
+
+        print(json.dumps(msgspec.to_builtins(rows), indent=1, sort_keys=True, ensure_ascii=False))
+        return 0
+    where = env or f"{len(arms)} tasks"
+    title = f"{card.id} · {where} · {first[0].experiment.hparam_set} · ablations"
+    print(text.bold(title))
+    print(text.table([cells(row, len(arms)) for row in rows], HEADER))
+    if not args.quiet:
+        print("\n".join(text.paragraph(" ".join(notes(rows, first, env)), "")))
+        for mark in marks:
+            print(text.dim(mark))
+        print("\n".join(costs(arms, samples)))
+    if any(row.score is not None for row in rows):
+        place = paths.RUNS / card.id / (env.replace("/", "-") if env else "")
+        target = args.out or place / f"ablations-{first[0].experiment.hparam_set}.svg"
+        alias = {arm.name: arm.same[0] for arm in first if arm.same}
+        print(f"plot     {shown(plot_ablations(rows, title, alias, target))}")
+    elif not args.quiet:
+        print(f"nothing of it was run yet; {STANDARD} is the standard set")
+    return 0
+
+
+def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], list[str]]:
+    """task → arm → seeds of what is there; the random scores; and what must be said about it."""
+    from repro.ablations import evidence_for, metric_of, sample
+    from repro.judge.scores import load_context
+
+    known = load_context().random
+    samples: dict[str, dict[str, object]] = {}
+    random, marks = {}, []
+    for env, rows in arms.items():
+        found = {arm.name: there for arm in rows if (there := evidence_for(arm.experiment))}
+        if not found:
+            continue
+        if env not in known:
+            raise ReproError(
+                f"no random score of {env}; measure it into papers/data/random-scores.yaml"
+            )
+        random[env] = known[env].mean
+        metric = metric_of([evidence for _, evidence in found.values()])
+        samples[env] = {n: sample(e, metric, random[env]) for n, (_, e) in found.items()}
+        loose = [name for name, (_, evidence) in found.items() if not evidence.planned]
+        if loose:
+            marks.append(f"exploration, not planned ({env}): {', '.join(loose)}")
+    return samples, random, marks  # type: ignore[return-value]
+
+
+def cells(row: Row, tasks: int) -> list[str]:
+    ours = "not run"
+    if row.ours is not None and tasks == 1:
+        spread = "" if row.ours.std is None else f" ± {text.number(row.ours.std)}"
+        ours = f"{text.number(row.ours.mean)}{spread}"
+    elif row.tasks:
+        ours = f"{row.tasks} of {tasks} tasks"
+    apart = row.difference
+    score = "–" if row.score is None else f"{row.score:.2f} ± {row.error:.2f}"
+    gap = "–" if apart is None else f"{apart.value:+.2f} [{apart.low:+.2f}, {apart.high:+.2f}]"
+    below = {None: "–", True: "apart", False: "not separable"}[row.separable]
+    p = "" if row.below_p is None else f" (p {row.below_p:.2g})"
+    order = row.ordering or "–"
+    if row.ordering_p is not None and row.ordering != "not stated":
+        order += f" (p {row.ordering_p:.2g})"
+    published = "–" if row.published is None else text.number(row.published)
+    line = [row.arm, published, ours, str(row.seeds or "–"), score, gap, order, below + p]
+    return [cell.replace("+-", "−").replace("-0.", "−0.") if i in (4, 5) else cell
+            for i, cell in enumerate(line)]  # fmt: skip
+
+
+def notes(rows: Sequence[Row], arms: Sequence[Arm], env: str | None) -> list[str]:
+    """What the columns mean, in sentences."""
+    lines = [
+        "ours: mean and standard deviation over n seeds; score: random = 0, best arm = 1 (mean "
+        "over tasks), with its standard error; standard − arm in that unit, 95 % interval; p by "
+        "Welch's test, corrected after Holm within its column, 0.05 decides."
+    ]
+    if same := [name for arm in arms for name in arm.same]:
+        lines.append(f"{', '.join(same)} is the standard set itself (paper).")
+    if env and any(row.published is not None for row in rows) and _one_score(rows):
+        lines.append("The paper prints one score over all its tasks; it is set beside this one.")
+    return lines
+
+
+def _one_score(rows: Sequence[Row]) -> bool:
+    return all(row.published is None or abs(row.published) <= 1 for row in rows)
+
+
+def costs(arms: dict[str, list[Arm]], samples: Samples) -> list[str]:
+    """What was not run, with the command and its cost."""
+    from repro.commands.estimate import core_hours
+
+    lines = []
+    for env, rows in arms.items():
+        left = [arm for arm in rows if arm.name not in samples.get(env, {})]
+        if not left:
+            continue
+        seeds = int(DEFAULT_SEEDS)
+        each = core_hours(left[0].experiment, env, seeds)
+        cost = f"about {text.number(each * len(left))} core-hours" if each else "cost not measured"
+        command = f"repro ablate {left[0].experiment.paper} --env {env}"
+        lines.append(f"not run: {len(left)} rows on {env}; {command} ({seeds} seeds: {cost})")
+    return lines

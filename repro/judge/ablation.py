@@ -1,0 +1,194 @@
+"""A paper's table of ablations beside ours: scores, orderings, and which rows can be told apart.
+
+Holm's correction is applied within each column of p-values: the orderings (each row against the
+standard set) and the neighbours (each row against the next one) are two questions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from scipy import special
+
+from repro.judge.aggregate import mean_normalised_random_best
+from repro.judge.compare import difference_of_arms, sums
+from repro.judge.comparison import holm
+from repro.judge.statistics import ONE_LOOK_LEVEL, half_width
+from repro.judge.types import Data, Sample
+
+ALPHA = 0.05  # of a column of the table, two-sided
+STANDARD = "paper"
+
+Samples = Mapping[str, Mapping[str, Sample]]  # task → arm → its seeds
+
+
+class Difference(Data, frozen=True, kw_only=True):
+    """One arm less another, over the tasks that both have run on, in units of the best arm's gain
+    over the random policy. p: two-sided, None where an arm has a single seed or nothing varies."""
+
+    value: float
+    low: float
+    high: float
+    p: float | None
+    tasks: int
+
+
+class Row(Data, frozen=True, kw_only=True):
+    """One arm of the table.
+
+    score: the paper's aggregate (random = 0, best arm = 1, mean over tasks), error: its standard
+    error, low and high: its 95 % interval. ours: the seeds of a single task. seeds: fewest of a
+    task. published: the paper's figure. ordering: *as published*, *the other way round*,
+    *undecided* or *not stated* for the comparison with the standard set; ordering_p and below_p
+    after Holm. below: the row that follows; separable: whether the two can be told apart.
+    """
+
+    arm: str
+    tasks: int
+    seeds: int
+    score: float | None = None
+    error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    ours: Sample | None = None
+    published: float | None = None
+    difference: Difference | None = None  # standard − this arm
+    ordering: str | None = None
+    ordering_p: float | None = None
+    below: str | None = None
+    separable: bool | None = None
+    below_p: float | None = None
+
+
+def difference(samples: Samples, first: str, second: str, random: Mapping[str, float]
+               ) -> Difference | None:  # fmt: skip
+    """first − second; None where no task has both, or no arm beats the random policy there."""
+    parts = []
+    for task, arms in samples.items():
+        if first not in arms or second not in arms:
+            continue
+        unit = max(arm.mean for arm in arms.values()) - random[task]
+        interval = difference_of_arms(arms[first], arms[second], ONE_LOOK_LEVEL)
+        if unit <= 0 or interval is None:
+            return None
+        parts.append(
+            (interval.difference / unit, (interval.standard_error / unit) ** 2, interval.df)
+        )
+    if not parts:
+        return None
+    value, variance, df = sums(parts)
+    error = math.sqrt(variance)
+    half = float(half_width(error, df, ONE_LOOK_LEVEL))
+    p = 2.0 * float(special.stdtr(df, -abs(value) / error)) if error > 0 else None
+    return Difference(value=value, low=value - half, high=value + half, p=p, tasks=len(parts))
+
+
+def table(
+    samples: Samples,
+    random: Mapping[str, float],
+    arms: Sequence[str],
+    published: Mapping[str, float],
+    worse: Sequence[str] = (),
+) -> list[Row]:
+    """The rows, best first, then those that were not run in the order given.
+
+    samples: what was run. published: the paper's figure of an arm, the standard set's as `paper`.
+    worse: arms that the paper says are below the standard set, where it prints no figures.
+    Scores of arms that were run on fewer tasks than others are of those tasks.
+    """
+    rows = [_row(samples, random, arm, published.get(arm)) for arm in arms]
+    run = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))
+    run = _with_orderings(run, samples, random, published, worse)
+    run = _with_neighbours(run, samples, random)
+    return [*run, *(row for row in rows if row.score is None)]
+
+
+def _row(samples: Samples, random: Mapping[str, float], arm: str, published: float | None) -> Row:
+    mine = {task: arms for task, arms in samples.items() if arm in arms}
+    if not mine:
+        return Row(arm=arm, tasks=0, seeds=0, published=published)
+    only = next(iter(mine.values()))[arm] if len(mine) == 1 else None
+    seeds = min(arms[arm].n for arms in mine.values())
+    # A score needs another arm to be the best, and a best that beats the random policy.
+    if any(len(arms) < 2 or max(a.mean for a in arms.values()) <= random[task]
+           for task, arms in mine.items()):  # fmt: skip
+        return Row(arm=arm, tasks=len(mine), seeds=seeds, ours=only, published=published)
+    score = mean_normalised_random_best(mine, arm, random)
+    return Row(
+        arm=arm,
+        tasks=len(mine),
+        seeds=seeds,
+        score=score.value,
+        error=score.error,
+        low=score.value - float(half_width(score.error, score.df, ONE_LOOK_LEVEL)),
+        high=score.value + float(half_width(score.error, score.df, ONE_LOOK_LEVEL)),
+        ours=only,
+        published=published,
+    )
+
+
+def _with_orderings(
+    rows: list[Row],
+    samples: Samples,
+    random: Mapping[str, float],
+    published: Mapping[str, float],
+    worse: Sequence[str],
+) -> list[Row]:
+    """Each row against the standard set: the difference, and whether the paper says the same."""
+    found = {
+        row.arm: difference(samples, STANDARD, row.arm, random)
+        for row in rows if row.arm != STANDARD
+    }  # fmt: skip
+    adjusted = _adjusted({arm: d.p for arm, d in found.items() if d is not None})
+    result = []
+    for row in rows:
+        apart = found.get(row.arm)
+        if apart is None:
+            result.append(row)
+            continue
+        theirs = _sign(published, row.arm, worse)
+        p = adjusted.get(row.arm)
+        if theirs is None:
+            answer = "not stated"
+        elif p is None or p > ALPHA:
+            answer = "undecided"
+        else:
+            answer = "as published" if (apart.value > 0) == (theirs > 0) else "the other way round"
+        result.append(_changed(row, difference=apart, ordering=answer, ordering_p=p))
+    return result
+
+
+def _with_neighbours(rows: list[Row], samples: Samples, random: Mapping[str, float]) -> list[Row]:
+    """Each row against the next one."""
+    pairs = {a.arm: b.arm for a, b in itertools.pairwise(rows)}
+    apart = {a: difference(samples, a, b, random) for a, b in pairs.items()}
+    adjusted = _adjusted({arm: d.p for arm, d in apart.items() if d is not None})
+    result = []
+    for row in rows:
+        p = adjusted.get(row.arm)
+        separable = None if p is None else p <= ALPHA
+        result.append(_changed(row, below=pairs.get(row.arm), separable=separable, below_p=p))
+    return result
+
+
+def _sign(published: Mapping[str, float], arm: str, worse: Sequence[str]) -> int | None:
+    """+1 where the paper has the standard set above this arm, −1 below; None where it is silent or
+    prints the same figure for both."""
+    if STANDARD in published and arm in published:
+        gap = published[STANDARD] - published[arm]
+        return None if gap == 0 else 1 if gap > 0 else -1
+    return 1 if arm in worse else None
+
+
+def _adjusted(p_values: Mapping[str, float | None]) -> dict[str, float]:
+    known = {arm: p for arm, p in p_values.items() if p is not None}
+    return dict(zip(known, holm(list(known.values())), strict=True)) if known else {}
+
+
+def _changed(row: Row, **values: object) -> Row:
+    import msgspec
+
+    changed: Row = msgspec.structs.replace(row, **values)
+    return changed

@@ -1,0 +1,186 @@
+"""The table of ablations: scores, orderings and neighbours by hand; the command on written runs."""
+
+from __future__ import annotations
+
+import json
+
+import evidence_tools as tools
+import pytest
+
+from repro import ablations, results
+from repro.cards import load_card
+from repro.experiment import resolve
+from repro.judge.ablation import difference, table
+from repro.judge.types import Sample
+
+RANDOM = {"A": 0.0, "B": 10.0}
+
+
+def sample(mean: float, std: float = 1.0, n: int = 5) -> Sample:
+    return Sample(n=n, mean=mean, std=std)
+
+
+ONE = {"A": {"paper": sample(100.0), "half": sample(50.0), "alike": sample(99.9), "one": sample(
+    20.0, None, 1)}}  # fmt: skip
+
+
+def test_scores_are_the_papers_and_rows_stand_best_first():
+    rows = table(ONE, RANDOM, ["paper", "half", "alike", "gone"], {"paper": 0.8, "half": 0.4})
+    assert [row.arm for row in rows] == ["paper", "alike", "half", "gone"]
+    assert [row.score for row in rows] == [1.0, pytest.approx(0.999), 0.5, None]
+    assert rows[0].published == 0.8
+    assert (rows[3].tasks, rows[3].seeds) == (0, 0)
+
+
+def test_a_difference_is_welchs_in_units_of_the_best_arms_gain():
+    found = difference(ONE, "paper", "half", RANDOM)
+    # 50 of 100; standard error sqrt(1/5 + 1/5) = 0.632; t(0.975, 8) = 2.306
+    assert found.value == pytest.approx(0.5)
+    assert found.high - found.value == pytest.approx(2.306 * 0.6325 / 100, rel=1e-3)
+    assert found.p < 1e-9
+
+
+def test_two_tasks_weigh_alike_and_only_common_ones_count():
+    two = ONE | {"B": {"paper": sample(60.0), "half": sample(60.0)}}
+    assert difference(two, "paper", "half", RANDOM).value == pytest.approx(0.25)
+    assert difference(two, "paper", "half", RANDOM).tasks == 2
+    assert difference(two, "paper", "alike", RANDOM).tasks == 1
+    rows = {row.arm: row for row in table(two, RANDOM, ["paper", "half", "alike"], {})}
+    assert rows["half"].score == pytest.approx(0.75)
+    assert rows["half"].ours is None
+    assert rows["alike"].tasks == 1
+
+
+def test_orderings_are_held_against_the_paper():
+    published = {"paper": 0.8, "half": 0.9, "alike": 0.5, "one": 0.1}
+    rows = {r.arm: r for r in table(ONE, RANDOM, list(ONE["A"]), published)}
+    assert rows["half"].ordering == "the other way round"
+    assert rows["alike"].ordering == "undecided"
+    assert rows["one"].ordering is None  # a single seed has no spread
+    assert rows["paper"].ordering is None
+    said = {r.arm: r for r in table(ONE, RANDOM, ["paper", "half"], {}, worse=["half"])}
+    assert said["half"].ordering == "as published"
+    silent = {r.arm: r for r in table(ONE, RANDOM, ["paper", "half"], {})}
+    assert silent["half"].ordering == "not stated"
+
+
+def test_neighbours_are_told_apart_after_holm():
+    rows = {r.arm: r for r in table(ONE, RANDOM, ["paper", "half", "alike"], {})}
+    assert (rows["paper"].below, rows["paper"].separable) == ("alike", False)
+    assert (rows["alike"].below, rows["alike"].separable) == ("half", True)
+    assert (rows["half"].below, rows["half"].separable) == (None, None)
+    # Alone this pair has p = 0.04; beside others of its kind it is not separable.
+    close = {"A": {f"arm-{i}": sample(100.0 - 1.54 * i) for i in range(6)}}
+    assert difference(close, "arm-0", "arm-1", RANDOM).p < 0.05
+    assert not any(row.separable for row in table(close, RANDOM, list(close["A"]), {}))
+    pair = {"A": {name: close["A"][name] for name in ("arm-0", "arm-1")}}
+    assert table(pair, RANDOM, ["arm-0", "arm-1"], {})[0].separable
+
+
+def test_a_score_needs_a_rival_and_somebody_better_than_random():
+    alone = {"A": {"paper": sample(100.0)}}
+    assert table(alone, RANDOM, ["paper"], {})[0].score is None
+    lost = {"A": {"paper": sample(-1.0), "half": sample(-2.0)}}
+    assert [row.score for row in table(lost, RANDOM, ["paper", "half"], {})] == [None, None]
+
+
+# Which arms there are, and what the paper prints of them
+
+
+def test_an_ablation_that_changes_nothing_is_the_standard_set():
+    card = load_card("ppo-2017")
+    arms = ablations.arms_of(card, "HalfCheetah", only=["no-clip"])
+    assert [(arm.name, arm.same) for arm in arms] == [("paper", ("clip-0.2",)), ("no-clip", ())]
+    every = ablations.arms_of(card, "HalfCheetah")
+    assert len(every) == 11  # the eleven rows of Table 1
+    figures = ablations.published_of(card, every, None)
+    assert (figures["paper"], figures["no-clip"], len(figures)) == (0.82, -0.39, 11)
+
+
+def test_figures_of_single_tasks_are_taken_where_they_are_printed():
+    card = load_card("td3-2018")
+    arms = ablations.arms_of(card, "Hopper", "camera-ready")
+    found = ablations.published_of(card, arms, "Hopper-v4")
+    assert found["paper"] == 3304.75
+    assert found["no-delay"] == 2407.42
+    assert "no-delay" in ablations.said_worse(card, "Hopper-v4")
+
+
+def test_the_papers_table_has_its_own_tasks():
+    tasks = ablations.table_environments(load_card("ppo-2017"))
+    assert len(tasks) == 7
+    assert "HalfCheetah-v4" in tasks
+
+
+# The command, on runs written by hand
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    root = tools.make_clone(tmp_path)
+    tools.use(monkeypatch, root)
+    for arm, level in ((None, 1500.0), ("no-clip", -100.0), ("clip-0.3", 1480.0)):
+        experiment = resolve("ppo-2017", "HalfCheetah", ablation=arm, steps=50_000)
+        run = tools.written_run(experiment, range(5), level=level)
+        records = results.read_records(run, experiment, range(5))
+        results.write_files(run.path, results.summarise(experiment, records))
+    return root
+
+
+OPTIONS = ("ablate", "ppo-2017", "--env", "HalfCheetah", "--steps", "50000")
+
+
+def test_the_table_of_what_is_there(clone):
+    done = tools.main(*OPTIONS, "--show", root=clone)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert "as published" in lines["no-clip"]
+    assert "undecided" in lines["clip-0.3"]
+    assert "not run" in lines["fixed-kl-3"]
+    assert "clip-0.2 is the standard set itself" in " ".join(done.stdout.split())
+    assert "repro ablate ppo-2017 --env HalfCheetah-v4" in done.stdout
+    assert (clone / "runs/ppo-2017/HalfCheetah-v4/ablations-mujoco.svg").is_file()
+    rows = json.loads(tools.main(*OPTIONS, "--show", "--json", root=clone).stdout)
+    assert [row["arm"] for row in rows[:3]] == ["paper", "clip-0.3", "no-clip"]
+    assert rows[2]["ours"]["n"] == 5
+
+
+def test_plans_for_every_row_that_has_none(clone):
+    planned = tools.main(*OPTIONS, "--plan", "--only", "no-clip,clip-0.1", root=clone)
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.count("plan.json") == 4  # three rows, and the command that comes next
+    plans = sorted((clone / "results").rglob("plan.json"))
+    assert [path.parent.name for path in plans] == ["mujoco", "mujoco+clip-0.1", "mujoco+no-clip"]
+    assert all(len(json.loads(path.read_text())["seeds"]) == 10 for path in plans)
+    again = tools.main(*OPTIONS, "--plan", "--only", "no-clip", root=clone)
+    assert again.stdout.count("planned already") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("ablate", "ppo-2017", "--only", "no-clp"), 'did you mean "no-clip"?'),
+        (("ablate", "ppo-2017", "--env", "HalfCheeta"), 'did you mean "HalfCheetah"?'),
+        (("ablate", "ppo-2017", "--out", "x.gif"), ".svg, .png or .pdf"),
+        (("ablate", "ppo-2017", "--looks", "5,10"), "add --plan"),
+        (("ablate", "a3c-2016"), "lists no ablations"),
+        (("ablate", "ppo-2017", "--plan", "--seeds", "0,1"), "a plan takes a number"),
+    ],
+)
+def test_wrong_input_gets_one_line(clone, arguments, expected):
+    done = tools.main(*arguments, root=clone)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_missing_rows_are_run_and_kept(tmp_path):
+    root = tools.make_clone(tmp_path)
+    typed = ("ablate", "ppo-2017", "--env", "CartPole", "--only", "no-clip", "--steps", "512")
+    done = tools.main(*typed, "--seeds", "2", "--workers", "1", root=root)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 rows to run × 2 seeds × 512 steps" in done.stdout
+    again = tools.main(*typed, "--seeds", "2", "--workers", "1", root=root)
+    assert "rows to run" not in again.stdout
+    assert again.stdout.splitlines()[0] in done.stdout
