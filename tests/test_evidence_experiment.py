@@ -7,6 +7,7 @@ import pytest
 
 from repro.errors import ReproError
 from repro.experiment import (
+    EVALUATION,
     Experiment,
     claims_of,
     implemented,
@@ -42,6 +43,15 @@ def test_the_digest_depends_on_every_field_and_on_nothing_else():
     assert len({base.digest, *(other.digest for other in others)}) == len(others) + 1
     again = msgspec.json.decode(msgspec.json.encode(base), type=Experiment)
     assert again.digest == base.digest
+
+
+def test_evaluation_is_on_where_a_claim_is_decided_by_it():
+    assert resolve("td3-2018", "Hopper").evaluation == EVALUATION
+    assert resolve("td3-2018", "Hopper", ablation="no-delay").evaluation == EVALUATION
+    assert resolve("td3-2018", "Hopper", evaluate=False).evaluation is None
+    assert resolve("td3-2018", "Pendulum").evaluation is None  # its quick tests are of training
+    # A maximum over time is shown beside the claims that decide, and costs no evaluations.
+    assert resolve("ppo-2017", "HalfCheetah", "mujoco-ppo2").evaluation is None
 
 
 def test_a_whole_number_where_a_float_is_meant_is_the_same_experiment():
@@ -90,7 +100,7 @@ def test_merging_goes_key_by_key_but_replaces_tagged_blocks():
     ("arguments", "expected"),
     [
         ({"paper": "ppo-2018"}, 'did you mean "ppo-2017"?'),
-        ({"paper": "dqn-2013"}, "dqn-2013"),
+        ({"paper": "trpo-2015"}, "trpo-2015 has no implementation"),
         ({"env": "HalfCheeta"}, 'did you mean "HalfCheetah"?'),
         ({"env": "HalfCheetah-v2"}, "HalfCheetah-v4"),
         ({"hparams": "mujocco"}, 'did you mean "mujoco"?'),

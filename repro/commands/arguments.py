@@ -18,8 +18,8 @@ def add_experiment(parser: argparse.ArgumentParser, paper: str | None = None) ->
     )
     parser.add_argument(
         "--evaluate",
-        action="store_true",
-        help="play evaluation episodes beside training, for claims that are about them",
+        action=argparse.BooleanOptionalAction,
+        help="play evaluation episodes beside training; default: where a claim is decided by them",
     )
 
 

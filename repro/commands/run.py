@@ -178,7 +178,7 @@ def planned(args: argparse.Namespace) -> tuple[Experiment, list[int], Plan]:
         "--set": args.overrides,
         "--evaluate": args.evaluate,
     }
-    given = [name for name, value in fixed.items() if value]
+    given = [name for name, value in fixed.items() if value not in (None, [])]
     if given:
         raise ReproError(f"the plan says what runs; leave out {' and '.join(given)}")
     plan = read_plan(args.plan)
