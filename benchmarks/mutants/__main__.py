@@ -78,11 +78,19 @@ def run(arguments: argparse.Namespace) -> int:
     copy = Copy(copies.commit_of(arguments.commit))
     copy.make()
     print(f"{len(left)} mutants, in commit {copy.commit[:12]}", flush=True)
+    catchers = set()
     for number, mutant in enumerate(left, 1):
         found = copy.hunt(mutant)
         record.add(arguments.record, mutant, found, copy.commit)
         end = f"caught by {found.caught_by}" if found.caught_by else "SURVIVED"
         print(f"[{number}/{len(left)}] {mutant.name}: {end} ({found.seconds:.0f} s)", flush=True)
+        catchers |= {found.caught_by} if found.caught_by else set()
+    if test := copy.unsound(catchers):
+        record.drop(arguments.record, test)
+        raise ReproError(
+            f"{test} fails in commit {copy.commit[:12]} without any mutant, and what it caught is "
+            "struck out; mend it and run again, or hunt in another commit: --commit REVISION"
+        )
     return 0
 
 

@@ -39,3 +39,9 @@ def add(path: Path, mutant: Mutant, outcome: Outcome, commit: str) -> None:
         "seconds": outcome.seconds,
     }
     write_json(path, {"schema_version": SCHEMA_VERSION, "mutants": rows})
+
+
+def drop(path: Path, test: str) -> None:
+    """Strike out what a test caught that fails by itself."""
+    rows = {name: row for name, row in read(path).items() if row["caught_by"] != test}
+    write_json(path, {"schema_version": SCHEMA_VERSION, "mutants": rows})
