@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 EVALUATION = {"period": 5000, "episodes": 10, "deterministic": True}
 
 MEASUREMENT = 1  # what a measured experiment has instead of environment steps
+
+
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,99}")
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +46,14 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: int
     hparams: dict[str, Any]
     evaluation: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        """Names become folders, also those of a stranger's plan: none may lead out of its own."""
+        for name in (self.paper, self.env.replace("/", "-"), self.hparam_set, self.ablation):
+            if name is not None and not _FOLDER.fullmatch(name):
+                raise ValueError(f"found the name {name[:60]!r}, expected letters, digits, . _ -")
+        if self.steps < 1:
+            raise ValueError("expected at least one step")
 
     @property
     def digest(self) -> str:
