@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=whole, help="processes; default: one per core")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".svg, .png or .pdf of the table")
     parser.add_argument("--json", action="store_true", help="the rows as JSON")
+    parser.set_defaults(accept_drift=False, wandb=False, on=None, storage=None)  # of repro run
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.plan:
         return plan(args, arms)
     if args.env and not args.show:
-        status = carry_out(args, arms[envs[0]])
+        status = run_missing(args, arms[envs[0]])
         if status:
             return status
     return show(args, card, arms)
@@ -102,12 +103,11 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
     return 0
 
 
-def carry_out(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
+def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
     """Run what is missing, arm by arm, with the machinery of `repro run`; 0 when all is there."""
     from repro.ablations import evidence_for
-    from repro.commands.estimate import core_hours, explored
-    from repro.launch.local import launch
-    from repro.launch.progress import Display
+    from repro.commands.estimate import core_hours
+    from repro.commands.run import carry_out as train
     from repro.training.environments import require_engine
 
     seeds = seed_list(args.seeds or DEFAULT_SEEDS)
@@ -121,15 +121,9 @@ def carry_out(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
         todo = f"{len(missing)} of {len(arms)} rows to run"
         print(f"{todo} × {len(seeds)} seeds × {steps:,} steps{cost}")
     for arm in missing:
-        with Display(published=None, quiet=args.quiet) as display:
-            outcome = launch(
-                arm.experiment, seeds, workers=args.workers, device=args.device,
-                on_progress=display.update, say=display.say,
-            )  # fmt: skip
-        if not outcome.finished:
-            print("unfinished; the same command goes on from here")
-            return outcome.exit_code
-        explored(outcome, arm.experiment, seeds)
+        done = train(args, arm.experiment, seeds, None)
+        if isinstance(done, int):
+            return done
     return 0
 
 
