@@ -106,7 +106,7 @@ def test_conv_torso_is_torchs_for_every_seed():
         x = images[seed] / 255
         layers_ = zip(torso.weights, torso.biases, (2, 1), (1, 0), strict=True)
         for weight, bias, stride, zeros in layers_:
-            x = F.relu(F.conv2d(x, weight[seed], bias[seed], stride, zeros))
+            x = F.relu(F.conv2d(x, weight[seed].permute(0, 3, 1, 2), bias[seed], stride, zeros))
         last = torso.output
         x = F.relu(F.linear(x.flatten(1), last.weight[seed].T, last.bias[seed, 0]))
         torch.testing.assert_close(found[seed], x)

