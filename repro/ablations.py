@@ -21,12 +21,14 @@ TRAINING, EVALUATION = "training-return-last-100", "evaluation-last-10"
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the table. same: ablations that are the standard set under another name."""
+    """One row of the table. same: ablations that are the standard set under another name; unfit:
+    why others cannot be laid over this set (both of the standard set's row)."""
 
     name: str
     says: str
     experiment: Experiment
     same: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
 
     @property
     def ablation(self) -> str | None:
@@ -43,7 +45,8 @@ def arms_of(
 ) -> list[Arm]:
     """The standard set and every ablation that the card lists (or `only` those), on one task.
 
-    An ablation that changes nothing on this set is the standard set, and is not run twice.
+    An ablation that changes nothing on this set is the standard set, and is not run twice; one
+    that contradicts it is left out, unless it was asked for.
     """
     from repro.experiment import resolve
 
@@ -53,14 +56,20 @@ def arms_of(
         if name not in card.ablations:
             raise ReproError(f'{card.id} has no ablation "{name}": {nearest(name, card.ablations)}')
     standard = resolve(card.id, env, hparams, None, None, steps, evaluate)
-    same, arms = [], []
+    same, unfit, arms = [], [], []
     for name, entry in card.ablations.items():
-        changed = resolve(card.id, env, hparams, name, None, steps, evaluate)
+        try:
+            changed = resolve(card.id, env, hparams, name, None, steps, evaluate)
+        except ReproError as why:
+            if name in only:
+                raise
+            unfit.append(str(why))
+            continue
         if changed.hparams == standard.hparams:
             same.append(name)
         elif not only or name in only:
             arms.append(Arm(name, entry.says or ", ".join(entry.changes), changed))
-    return [Arm(STANDARD, "the set as it stands", standard, tuple(same)), *arms]
+    return [Arm(STANDARD, "the set as it stands", standard, tuple(same), tuple(unfit)), *arms]
 
 
 def evidence_for(experiment: Experiment, seeds: Sequence[int] = ()) -> tuple[Path, Evidence] | None:

@@ -60,21 +60,22 @@ def test_a_profile_is_the_share_of_runs_above_a_score():
     assert (grid[0], grid[-1]) == (-0.5, 1.0)
 
 
-@pytest.fixture
-def clone(tmp_path, monkeypatch):
-    root = tools.make_clone(tmp_path)
-    tools.use(monkeypatch, root)
-    for env, name, level in (
-        ("HalfCheetah", "mujoco", 1500.0),
-        ("HalfCheetah", "mujoco-ppo2", 900.0),
-        ("Reacher", "mujoco", 0.0),
-        ("Reacher", "mujoco-ppo2", 0.0),
-    ):
-        experiment = resolve("ppo-2017", env, name, steps=50_000)
-        run = tools.written_run(experiment, range(5), level=level)
-        records = results.read_records(run, experiment, range(5))
-        results.write_files(run.path, results.summarise(experiment, records))
-    return root
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    root = tools.make_clone(tmp_path_factory.mktemp("clone"))
+    with pytest.MonkeyPatch.context() as patch:
+        tools.use(patch, root)
+        for env, name, level in (
+            ("HalfCheetah", "mujoco", 1500.0),
+            ("HalfCheetah", "mujoco-ppo2", 900.0),
+            ("Reacher", "mujoco", 0.0),
+            ("Reacher", "mujoco-ppo2", 0.0),
+        ):
+            experiment = resolve("ppo-2017", env, name, steps=50_000)
+            run = tools.written_run(experiment, range(5), level=level)
+            records = results.read_records(run, experiment, range(5))
+            results.write_files(run.path, results.summarise(experiment, records))
+        yield root
 
 
 NAMES = ("ppo-2017:mujoco", "ppo-2017:mujoco-ppo2")

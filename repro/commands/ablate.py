@@ -151,7 +151,7 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     print(text.table([cells(row, len(arms)) for row in rows], HEADER))
     if not args.quiet:
         print("\n".join(text.paragraph(" ".join(notes(rows, first, env)), "")))
-        for mark in marks:
+        for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
             print(text.dim(mark))
         print("\n".join(costs(arms, samples)))
     if any(row.score is not None for row in rows):

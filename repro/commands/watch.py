@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=whole, default=1, help="default: 1")
     parser.add_argument("--steps", type=whole, default=1000, help="at most so many; default: 1000")
     parser.add_argument("--noise", action="store_true", help="act as in training, with noise")
-    parser.add_argument("--size", type=whole, default=480, help="pixels a side; default: 480")
+    parser.add_argument("--size", type=whole, default=320, help="pixels a side; default: 320")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".mp4, .gif or .png")
 
 

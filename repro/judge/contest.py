@@ -154,7 +154,7 @@ def _mean(samples: Sequence[Sample]) -> tuple[float, tuple[float | None, float |
     """Mean over tasks of the mean over seeds, with Satterthwaite's t interval."""
     if any(sample.std is None for sample in samples):
         return sum(sample.mean for sample in samples) / len(samples), (None, None)
-    value, variance, df = sums([(s.mean, s.std**2 / s.n, s.n - 1) for s in samples])
+    value, variance, df = sums([(s.mean, (s.std or 0.0) ** 2 / s.n, s.n - 1) for s in samples])
     half = float(half_width(math.sqrt(variance), df, ONE_LOOK_LEVEL))
     return value, (value - half, value + half)
 
