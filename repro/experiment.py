@@ -92,9 +92,7 @@ def resolve(
     card = load_card(paper)
     implementation, sets = implementation_of(card.id), load_sets(card.id)
     measured = measured_sets(implementation)
-    problems = {env for name in measured for env in sets[name].environments}
-    if env not in problems:
-        env = environment_id(env, problems)
+    env, problems = task_id(card.id, env), problems_of(card.id)
     name = hparams or default_set(card, env, sets)
     if name not in sets:
         raise ReproError(f'{card.id} has no hparam set "{name}": {nearest(name, sets)}')
@@ -160,6 +158,21 @@ def implemented() -> list[str]:
         for path in paths.IMPLEMENTATIONS.glob("*_[12][09]*.py")
         if "\ndef train(" in path.read_text(encoding="utf-8")
     )
+
+
+def problems_of(paper: str) -> set[str]:
+    """The problems in closed form that a paper's implementation measures, as its sets name them."""
+    from repro.cards import load_sets
+
+    sets = load_sets(paper)
+    measured = measured_sets(implementation_of(paper))
+    return {env for name in measured for env in sets[name].environments}
+
+
+def task_id(paper: str, name: str) -> str:
+    """`HalfCheetah` → `HalfCheetah-v4`; a problem that the paper measures keeps its name."""
+    problems = problems_of(paper)
+    return name if name in problems else environment_id(name, problems)
 
 
 def environment_id(name: str, problems: Iterable[str] = ()) -> str:

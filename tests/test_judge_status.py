@@ -63,6 +63,17 @@ def test_status_of_scaled_and_untestable_papers():
     assert (nothing.status, nothing.reason) == ("no experiment", "A survey.")
 
 
+def test_a_theory_is_reproduced_when_all_its_theorems_hold():
+    theory = card(claim(), kind="theory")
+    holds = verdict("reproduced", "RandomMDP")
+    assert paper_status(theory, [holds, holds]).status == "reproduced"
+    assert paper_status(card(claim()), [holds, holds]).status == "partly"
+    undecided = verdict("inconclusive", "RandomMDP")
+    assert paper_status(theory, [holds, undecided]).status == "partly"
+    refuted = verdict("not reproduced", "RandomMDP")
+    assert paper_status(theory, [holds, refuted]).status == "partly"
+
+
 def test_totals_count_what_may_be_counted_and_expect_false_ones():
     count = totals([
         verdict("reproduced"), verdict("not reproduced"), verdict("inconclusive"),

@@ -98,9 +98,9 @@ def paper_status(card: Card, verdicts: Sequence[Verdict]) -> Status:
     """One word for a paper, from its central claims.
 
     *reproduced*: central claims pass on at least two environments, one of them harder than a
-    pendulum, none refuted. *partly*: some pass. *not reproduced*: some are refuted and none
-    passes. *scaled only*: the card has but a scaled test, and it was decided. *no experiment*:
-    nothing could be run. Else *undecided*.
+    pendulum, none refuted; of a paper of theory, all of them pass. *partly*: some pass. *not
+    reproduced*: some are refuted and none passes. *scaled only*: the card has but a scaled test,
+    and it was decided. *no experiment*: nothing could be run. Else *undecided*.
     """
     count = totals(verdicts)
     central = [verdict for verdict in verdicts if verdict.central and verdict.counts]
@@ -121,6 +121,8 @@ def paper_status(card: Card, verdicts: Sequence[Verdict]) -> Status:
                       totals=count)  # fmt: skip
     if not passed:
         return Status(status="not reproduced", reason=said, totals=count)
+    if card.kind == "theory" and not refuted and len(central) == sum(v.central for v in verdicts):
+        return Status(status="reproduced", reason=f"All of its theorems hold. {said}", totals=count)
     if not refuted and len(passed) >= 2 and passed - EASY:
         return Status(status="reproduced", reason=said, totals=count)
     need = " Reproduced needs two tasks, one harder than a pendulum, and none refuted."

@@ -9,7 +9,7 @@ from repro.cards import card_ids, load_card
 from repro.cards.arms import Arm, arms_of
 from repro.cards.models import Aggregate, Card, Claim, Curve
 from repro.errors import ReproError
-from repro.experiment import Experiment, environment_id, implemented, resolve
+from repro.experiment import Experiment, implemented, resolve, task_id
 
 AREA = "training-return-area"  # stands in for a curve, which is not one number a seed
 SEVERAL = "several"  # a claim over tasks that its check does not name
@@ -50,7 +50,7 @@ def wanted(only: Sequence[str] = ()) -> tuple[list[Wanted], list[Skipped]]:
                 if arm.paper not in runnable or env == SEVERAL:
                     continue
                 try:
-                    key = (environment_id(env), arm)
+                    key = (task_id(arm.paper, env), arm)
                 except ReproError as error:
                     title = f"{arm.paper} · {env}"
                     skipped[title] = Skipped(title, str(error))
