@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from implementations.pg_theorem_1999 import (
     standardized,
     state_weights,
 )
-from repro.training.episodes import Episodes
+from repro.training.episodes import EpisodeCollector, Episodes
 from repro.training.run import Run, Stopped
 
 SETTINGS: dict[str, Any] = {
@@ -236,6 +237,42 @@ def test_critic_none_leaves_the_value_out_of_the_advantage(tmp_path):
     assert one["samples"] == other["samples"] == 48
     assert one["value_loss"] == other["value_loss"]
     assert one["grad_norm"] != other["grad_norm"]
+
+
+@pytest.mark.parametrize("state_weight", ["undiscounted", "discounted"])
+@every
+def test_the_gain_is_the_sum_over_steps_that_happened(critic, state_weight, tmp_path, monkeypatch):
+    """The first update's policy loss, step by step: γ^t · log π · (what stands for Q − V)."""
+    seen, collect = {}, EpisodeCollector.collect
+
+    def recorded(collector, model):
+        seen.update(batch=collect(collector, model), model=copy.deepcopy(model))
+        return seen["batch"]
+
+    monkeypatch.setattr(EpisodeCollector, "collect", recorded)
+    hp = vpg(critic=critic, state_weight=state_weight, gamma=0.9, episodes=3)
+    trained(hp, "CartPole-v1", tmp_path, steps=1, seeds=[4])
+    batch, model = seen["batch"], seen["model"]
+    with torch.no_grad():
+        observation = torch.from_numpy(batch.observation).flatten(1, 2)
+        value = model.value(observation).view(batch.observation.shape[:3])[0].numpy()
+        chances = model.act(observation).log_probs.view(*batch.observation.shape[:3], -1)[0]
+    total, count = 0.0, 0
+    for e, length in enumerate(batch.mask[0].sum(-1)):
+        for t in range(length):
+            reward = batch.reward[0, e]
+            worth = sum(0.9 ** (k - t) * reward[k] for k in range(t, length))
+            if critic == ONE_STEP:
+                following = 0.0 if t == length - 1 else value[e, t + 1]
+                worth = reward[t] + 0.9 * following
+            baseline = 0.0 if critic == NONE else value[e, t]
+            weight = 0.9**t if state_weight == "discounted" else 1.0
+            chance = float(chances[e, t, batch.action[0, e, t]])
+            total += weight * chance * (worth - baseline)
+            count += 1
+    (line,) = lines(tmp_path, 4, "train")
+    assert line["policy_loss"] == pytest.approx(-total / count, rel=1e-4)
+    assert line["samples"] == count
 
 
 def first_update(folder, **changes):

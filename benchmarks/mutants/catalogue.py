@@ -35,7 +35,10 @@ _PPO = Tried((EVERY,), ("ppo-2017",)).after(
     "algorithms_formulas", "algorithms_ppo", "algorithms_probes"
 )
 _DDPG = Tried((EVERY,), ("ddpg-2015",)).after(
-    "algorithms_off_policy_formulas", "algorithms_off_policy"
+    "algorithms_off_policy_formulas",
+    "algorithms_off_policy_oracle",
+    "algorithms_explorer",
+    "algorithms_off_policy",
 )
 _TD3 = Tried(_DDPG.files, ("td3-2018",))
 TESTS: dict[str, Tried] = {
@@ -50,7 +53,7 @@ TESTS: dict[str, Tried] = {
     "repro/training/experience.py": _TD3.after("training_experience"),
     "repro/training/replay.py": _TD3.after("training_replay"),
     "repro/training/rows.py": _TD3.after("training_replay", "training_frames"),
-    "repro/training/rollout.py": _PPO.after("training_run", "algorithms_a2c"),
+    "repro/training/rollout.py": _PPO.after("training_run", "training_rollout"),
     "repro/training/episodes.py": _VPG,
     "repro/training/normalise.py": _PPO.after("training_normalise"),
     "repro/training/optim.py": _PPO.after("training_optim"),
