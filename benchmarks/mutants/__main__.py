@@ -78,9 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
     copy = Copy(copies.commit_of(arguments.commit))
     copy.make()
     print(f"{len(left)} mutants, in commit {copy.commit[:12]}", flush=True)
-    catchers = set()
+    catchers, refused = set(), []
     for number, mutant in enumerate(left, 1):
-        found = copy.hunt(mutant)
+        try:
+            found = copy.hunt(mutant)
+        except ReproError as error:  # its text is not in this commit once
+            refused.append(str(error))
+            print(f"[{number}/{len(left)}] {error}", flush=True)
+            continue
         record.add(arguments.record, mutant, found, copy.commit)
         end = f"caught by {found.caught_by}" if found.caught_by else "SURVIVED"
         print(f"[{number}/{len(left)}] {mutant.name}: {end} ({found.seconds:.0f} s)", flush=True)
@@ -91,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"{test} fails in commit {copy.commit[:12]} without any mutant, and what it caught is "
             "struck out; mend it and run again, or hunt in another commit: --commit REVISION"
         )
+    if refused:
+        raise ReproError(f"{len(refused)} mutants no longer apply; the first: {refused[0]}")
     return 0
 
 
