@@ -135,6 +135,21 @@ def test_claims_say_what_can_be_judged(clone):
     assert planned(steps=1000)["halfcheetah-mujoco1m"].prefix
 
 
+def test_a_plan_names_every_claim_that_its_run_is_an_arm_of(clone):
+    def planned(*names, **more):
+        return {claim.id: claim for claim in plans.make_plan(resolve(*names, **more), 10).claims}
+
+    rival = planned("a3c-2016", "HalfCheetah", "a2c")
+    assert rival["ppo-2017:halfcheetah-beats-a2c"].judged
+    assert not any("vanilla-gradient" in name for name in rival)
+    assert "ppo-2017:halfcheetah-beats-a2c" not in planned("a3c-2016", "HalfCheetah", "classic")
+    ablation = planned("td3-2018", "Hopper", "camera-ready", "no-delay")
+    assert ablation["delay-matters-on-hopper"].judged
+    assert "hopper-last-10" not in ablation
+    other_set = planned("ddpg-2015", "HalfCheetah", "paper")
+    assert "simplification-costs-nothing-on-halfcheetah" in other_set
+
+
 def test_a_plan_is_refused_when_its_set_says_something_else_today(clone):
     plan = plans.make_plan(cartpole(), 5)
     plans.check_plan_current(plan)
