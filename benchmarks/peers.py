@@ -1,7 +1,7 @@
 """Measure every contender on one core, side by side in one run.
 
     python -m benchmarks.peers install     # the peers' own virtual environment, .cache/peers
-    python -m benchmarks.peers run         # about ten minutes; writes benchmarks/peers.json
+    python -m benchmarks.peers run         # about twenty minutes; writes benchmarks/peers.json
     python -m benchmarks.report            # docs/benchmarks.md from it
 
 Rounds interleave the contenders, so that a machine that slows down slows all of them; compare
@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ FOLDER = CACHE / "peers"
 PYTHON = FOLDER / "bin" / "python"
 REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
 RECORD = ROOT / "benchmarks" / "peers.json"
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Contender:
     """A row of the table: a module of benchmarks.contenders and how it is asked to run."""
 
+    task: str  # the table it stands in, a part of its name in the record
     name: str
     module: str
     stack: int = 1
@@ -53,23 +55,41 @@ class Contender:
 
 
 def contenders() -> list[Contender]:
-    trained = [
-        Contender("Repro, stack of 1", "ours", stack=1),
-        Contender("Repro, stack of 5", "ours", stack=5),
-        Contender("Repro, stack of 10", "ours", stack=10),
-        Contender("Stable-Baselines3", "sb3", peer=True),
-        Contender("SBX", "sbx", peer=True),
-    ]
-    stepped = [
-        Contender("Repro's environments, stack of 10", "environments", stack=10, iterations=7),
-        Contender("Gymnasium's environment", "gymnasium_only", iterations=7),
-        Contender("the physics (`mj_step`)", "physics", iterations=7),
+    """All of them, in the order of a round."""
+    ppo = [
+        Contender("PPO", "Repro, stack of 1", "ours", stack=1),
+        Contender("PPO", "Repro, stack of 3", "ours", stack=3),
+        Contender("PPO", "Repro, stack of 5", "ours", stack=5),
+        Contender("PPO", "Repro, stack of 10", "ours", stack=10),
+        Contender("PPO", "Stable-Baselines3", "sb3", peer=True),
+        Contender("PPO", "SBX", "sbx", peer=True),
     ]
     # Four iterations hold exactly one evaluation between the second's beginning and the last's.
-    evaluated = [
-        Contender(c.name, c.module, c.stack, c.peer, evaluate=True, iterations=4) for c in trained
+    evaluated = [replace(c, evaluate=True, iterations=4) for c in ppo]
+    a2c = [
+        Contender("A2C", "Repro, stack of 1", "ours_a2c", stack=1),
+        Contender("A2C", "Repro, stack of 10", "ours_a2c", stack=10),
+        Contender("A2C", "Stable-Baselines3", "sb3_a2c", peer=True),
     ]
-    return [*trained, *evaluated, *stepped]
+    td3 = [
+        Contender("TD3", "Repro", "ours_td3"),
+        Contender("TD3", "Stable-Baselines3", "sb3_td3", peer=True),
+        Contender("TD3", "SBX", "sbx_td3", peer=True),
+    ]
+    alone = [
+        Contender(
+            "stepping", "Repro's environments, stack of 10", "environments", 10, iterations=7
+        ),
+        Contender("stepping", "Gymnasium's environment", "gymnasium_only", iterations=7),
+        Contender("stepping", "the physics (`mj_step`)", "physics", iterations=7),
+        Contender("matrix", "float32 product", "matrix", iterations=7),
+    ]
+    return [*ppo, *evaluated, *a2c, *td3, *alone]
+
+
+def tasks() -> list[str]:
+    """The tables, in their order."""
+    return list(dict.fromkeys(c.task for c in contenders()))
 
 
 def install() -> None:
@@ -102,26 +122,34 @@ def measure(contender: Contender, seed: int, iterations: int, core: int) -> dict
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def run(rounds: int, iterations: int | None, core: int, record: Path) -> None:
-    """Measure all contenders `rounds` times and write the record."""
+def run(rounds: int, iterations: int | None, core: int, record: Path, task: str | None) -> None:
+    """Measure all contenders (or one task's) `rounds` times and write the record."""
+    chosen = [c for c in contenders() if task in (None, c.task)]
     rows = [
-        {"name": c.name, "stack": c.stack, "evaluation": c.evaluate, "rounds": []}
-        for c in contenders()
+        {
+            "task": c.task,
+            "name": c.name,
+            "stack": c.stack,
+            "evaluation": c.evaluate,
+            "rounds": [],
+        }
+        for c in chosen
     ]
     load_before = os.getloadavg()[0]
     for seed in range(rounds):
-        for contender, row in zip(contenders(), rows, strict=True):
+        for contender, row in zip(chosen, rows, strict=True):
             measured = measure(contender, seed, iterations or contender.iterations, core)
             row["versions"] = measured.pop("versions")
             row["rounds"].append(measured)
             rate = measured["steps"] / measured["seconds"]
             what = " with evaluation" if contender.evaluate else ""
-            print(f"round {seed + 1}/{rounds}  {contender.name}{what}: {rate:,.0f} steps/s")
+            name = f"{contender.task}, {contender.name}{what}"
+            print(f"round {seed + 1}/{rounds}  {name}: {rate:,.0f} a second")
             sys.stdout.flush()
     write_json(
         record,
         {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "date": datetime.date.today().isoformat(),
             "machine": machine(),
             "load_before": load_before,
@@ -137,13 +165,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="median over this many (5)")
     parser.add_argument("--iterations", type=int, help="for a trial; the record keeps defaults")
     parser.add_argument("--core", type=int, default=cores() - 1, help="the core to bind to")
+    parser.add_argument("--task", choices=tasks(), help="of one table alone (a trial)")
     parser.add_argument("--record", type=Path, default=RECORD, help="where to write (a trial)")
     arguments = parser.parse_args()
     try:
         if arguments.what == "install":
             install()
         else:
-            run(arguments.rounds, arguments.iterations, arguments.core, arguments.record)
+            if arguments.task and arguments.record == RECORD:
+                raise ReproError("--task measures a part; say with --record where to write it")
+            run(
+                arguments.rounds,
+                arguments.iterations,
+                arguments.core,
+                arguments.record,
+                arguments.task,
+            )
     except ReproError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return error.exit_code

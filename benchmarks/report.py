@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.peers import RECORD
+from benchmarks import settings
+from benchmarks.peers import RECORD, SCHEMA_VERSION
 from repro.errors import ReproError
 from repro.files import read_json, write_bytes
 from repro.paths import ROOT
@@ -17,9 +18,11 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 TEXT = ROOT / "benchmarks" / "page.md"
 BASE = "Stable-Baselines3"
 
+Row = dict[str, Any]
 
-def rates(row: dict[str, Any]) -> list[float]:
-    """Environment steps a second of each round."""
+
+def rates(row: Row) -> list[float]:
+    """Environment steps a second of each round (of `matrix`, operations)."""
     return [r["steps"] / r["seconds"] for r in row["rounds"]]
 
 
@@ -29,82 +32,100 @@ def spread(values: list[float], digits: int = 0) -> str:
     return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def ratio(row: dict[str, Any], base: dict[str, Any]) -> str:
+def ratio(row: Row, base: Row) -> str:
     """Median over the rounds of the rate divided by the base's rate in the same round."""
     return f"{median(a / b for a, b in zip(rates(row), rates(base), strict=True)):.1f}"
 
 
-def training_table(rows: list[dict[str, Any]]) -> str:
-    """One line a contender that trains, evaluation off and on side by side."""
-    plain = {r["name"]: r for r in rows if not r["evaluation"]}
-    evaluated = {r["name"]: r for r in rows if r["evaluation"]}
+def peak(row: Row) -> str:
+    """The largest resident size of any round, MiB."""
+    return f"{max(r['peak_mib'] for r in row['rounds']):,.0f}"
+
+
+def start(row: Row) -> str:
+    """Seconds from a process's first line to its first iteration's end."""
+    return f"{median(r['first_iteration_seconds'] for r in row['rounds']):.1f}"
+
+
+def table(head: str, lines: list[list[str]]) -> str:
+    rule = "|".join("---" for _ in head.split("|"))
+    return "\n".join(f"| {line} |" for line in [head, rule, *map(" | ".join, lines)])
+
+
+def of_task(rows: list[Row], task: str, evaluation: bool = False) -> dict[str, Row]:
+    """A task's rows by name."""
+    return {r["name"]: r for r in rows if (r["task"], r["evaluation"]) == (task, evaluation)}
+
+
+def ppo_table(rows: list[Row]) -> str:
+    """Evaluation off and on side by side."""
+    plain, evaluated = of_task(rows, "PPO"), of_task(rows, "PPO", evaluation=True)
+    lines = []
+    for name, off in plain.items():
+        on = evaluated[name]
+        cells = [name, str(off["stack"]), spread(rates(off)), ratio(off, plain[BASE])]
+        cells += [spread(rates(on)), ratio(on, evaluated[BASE])]
+        lines.append([*cells, f"{peak(off)}, {peak(on)}", start(off)])
+    head = " | seeds | steps/s | × | with evaluation | × | peak MiB, with evaluation | start, s"
+    return table(head, lines)
+
+
+def a2c_table(rows: list[Row]) -> str:
+    found = of_task(rows, "A2C")
     lines = [
-        "| | seeds | steps/s | × | with evaluation | × | peak MiB, with evaluation | start, s |",
-        "|---|---|---|---|---|---|---|---|",
+        [n, str(r["stack"]), spread(rates(r)), ratio(r, found[BASE]), peak(r), start(r)]
+        for n, r in found.items()
     ]
-    for name, on in evaluated.items():
-        off = plain[name]
-        memory = [f"{max(r['peak_mib'] for r in row['rounds']):,.0f}" for row in (off, on)]
-        start = median(r["first_iteration_seconds"] for r in off["rounds"])
-        cells = [
-            name,
-            str(off["stack"]),
-            spread(rates(off)),
-            ratio(off, plain[BASE]),
-            spread(rates(on)),
-            ratio(on, evaluated[BASE]),
-            ", ".join(memory),
-            f"{start:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(" | seeds | steps/s | × | peak MiB | start, s", lines)
 
 
-def stepping_table(rows: list[dict[str, Any]]) -> str:
+def td3_table(rows: list[Row]) -> str:
+    """With the share of the machine's matrix rate, round by round."""
+    found, (machine,) = of_task(rows, "TD3"), of_task(rows, "matrix").values()
+    lines = []
+    for name, row in found.items():
+        pairs = zip(rates(row), rates(machine), strict=True)
+        share = median(updates * settings.td3_flop() / rate for updates, rate in pairs)
+        cells = [name, spread(rates(row)), ratio(row, found[BASE]), f"{share:.0%}"]
+        lines.append([*cells, peak(row), start(row)])
+    return table(" | updates/s | × | of the matrix rate | peak MiB | start, s", lines)
+
+
+def stepping_table(rows: list[Row]) -> str:
     """One line a contender that only steps the environment."""
-    trained = {r["name"] for r in rows if r["evaluation"]}
-    lines = ["| | environments | steps/s | µs a step |", "|---|---|---|---|"]
-    for row in rows:
-        if row["name"] not in trained:
-            micro = median(1e6 / rate for rate in rates(row))
-            lines.append(f"| {row['name']} | {row['stack']} | {spread(rates(row))} | {micro:.0f} |")
-    return "\n".join(lines)
+    lines = []
+    for name, row in of_task(rows, "stepping").items():
+        micro = median(1e6 / rate for rate in rates(row))
+        lines.append([name, str(row["stack"]), spread(rates(row)), f"{micro:.0f}"])
+    return table(" | environments | steps/s | µs a step", lines)
 
 
-def share_of_core(rows: list[dict[str, Any]]) -> str:
+def share_of_core(rows: list[Row]) -> str:
     """The least share of the measured time that any process had its core; low: a busy machine."""
     return f"{min(r['busy_seconds'] / r['seconds'] for row in rows for r in row['rounds']):.0%}"
 
 
 def page(record: dict[str, Any]) -> str:
     """The page's text."""
-    rows, used, machine = record["rows"], record["settings"], record["machine"]
+    rows, used = record["rows"], record["settings"]
     versions: dict[str, str] = {}
     for row in rows:
         versions |= row["versions"]
+    (matrix,) = of_task(rows, "matrix").values()
+    # The settings stand in the text under their names in benchmarks/settings.py.
     return TEXT.read_text("utf-8").format(
+        **used | {n: "-".join(map(str, used[n])) for n in ("HIDDEN", "TD3_HIDDEN")},
         base=BASE,
         rounds=len(rows[0]["rounds"]),
         date=record["date"],
-        cpu=machine["cpu"],
+        cpu=record["machine"]["cpu"],
         share=share_of_core(rows),
-        env=used["ENV"],
-        training=training_table(rows),
+        ppo=ppo_table(rows),
+        a2c=a2c_table(rows),
+        td3=td3_table(rows),
         stepping=stepping_table(rows),
-        episodes=used["EVALUATION_EPISODES"],
-        period=used["EVALUATION_PERIOD"],
-        horizon=used["HORIZON"],
-        epochs=used["EPOCHS"],
-        minibatch=used["MINIBATCH"],
-        updates=used["UPDATES_PER_ITERATION"],
-        hidden="-".join(str(width) for width in used["HIDDEN"]),
-        step_size=used["STEP_SIZE"],
-        epsilon=used["ADAM_EPSILON"],
-        max_grad_norm=used["MAX_GRAD_NORM"],
-        clip=used["CLIP_RANGE"],
-        gamma=used["GAMMA"],
-        gae_lambda=used["GAE_LAMBDA"],
-        clip_norm=used["NORMALIZATION_CLIP"],
+        matrix=spread([rate / 1e9 for rate in rates(matrix)]),
+        megaflop=settings.td3_flop() / 1e6,
         gymnasium=versions["gymnasium"],
         mujoco=versions["mujoco"],
         versions=", ".join(f"{name} {versions[name]}" for name in sorted(versions)),
@@ -123,7 +144,12 @@ def main() -> int:
             file=sys.stderr,
         )
         return ReproError.exit_code
-    write_bytes(arguments.page, page(read_json(arguments.record)).encode())
+    try:
+        record = read_json(arguments.record, SCHEMA_VERSION)
+    except ReproError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return error.exit_code
+    write_bytes(arguments.page, page(record).encode())
     print(f"wrote {arguments.page.name}")
     return 0
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks import peers, report, settings
-from benchmarks.contenders import library, ours
+from benchmarks.contenders import library, measured, ours, ours_a2c, ours_td3
 from benchmarks.window import Order, Window
+from implementations import a3c_2016, td3_2018
+from repro.training import checkpoint
+from repro.training.experience import EveryStep
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +42,57 @@ def test_ours_trains_with_the_settings_of_the_others() -> None:
     assert hp.network.activation == "tanh"
     assert hp.advantage_normalization.over == "minibatch"
     assert hp.time_limit == "bootstrap"
+
+
+def test_our_a2c_trains_with_the_settings_of_the_others() -> None:
+    hp, theirs = ours_a2c.hparams(), library.a2c_keywords()
+    assert hp.num_actors * hp.horizon * settings.A2C_UPDATES == settings.A2C_STEPS
+    assert (hp.horizon, hp.gamma) == (theirs["n_steps"], theirs["gamma"])
+    assert hp.step_size.value == theirs["learning_rate"]
+    assert hp.value_coefficient == theirs["vf_coef"]
+    assert hp.entropy_coefficient == theirs["ent_coef"]
+    assert hp.max_grad_norm.max == theirs["max_grad_norm"]
+    assert hp.rmsprop.epsilon == theirs["rms_prop_eps"]
+    assert not hp.rmsprop.epsilon_inside
+    assert hp.network.hidden == settings.HIDDEN
+    assert hp.network.activation == "tanh"
+    assert (hp.over_steps, hp.time_limit) == ("mean", "bootstrap")
+
+
+def test_our_td3_trains_with_the_settings_of_the_others() -> None:
+    hp = ours_td3.hparams()
+    assert hp.updates == EveryStep()
+    assert hp.policy_network.hidden == hp.critic_network.hidden == settings.TD3_HIDDEN
+    assert hp.policy_network.activation == hp.critic_network.activation == "relu"
+    assert hp.critic_network.action_layer == 0
+    assert hp.target_value == td3_2018.ClippedDoubleQ()
+    assert hp.adam.epsilon == 1e-8
+    assert not hp.adam.epsilon_hat
+    assert hp.time_limit == "bootstrap"
+    assert hp.replay_capacity == settings.TD3_CAPACITY
+    assert hp.random_steps == hp.learning_starts == settings.TD3_STEPS
+
+
+def test_operations_of_a_td3_update() -> None:
+    """415 million, as counted when the bar was set."""
+    assert settings.td3_flop() == pytest.approx(415e6, rel=0.005)
+
+
+def test_our_updates_are_as_many_as_the_others(tmp_path: Path) -> None:
+    order = Order(stack=1, iterations=3, evaluate=False, seed=0)
+    hp = msgspec.structs.replace(
+        ours_td3.hparams(), learning_starts=100, random_steps=100, minibatch_size=8
+    )
+    measured.train(td3_2018.train, hp, 100, order, tmp_path / "td3", window := Window())
+    assert len(window.marks) == 3
+    state = checkpoint.load(tmp_path / "td3")[0]
+    assert state["kept"]["critic_optimizer"]["t"].tolist() == [[200.0]]
+
+    hp = msgspec.structs.replace(ours_a2c.hparams(), num_actors=2)
+    measured.train(a3c_2016.train, hp, 30, order, tmp_path / "a2c", window := Window())
+    assert len(window.marks) == 3
+    log = (tmp_path / "a2c" / "seed-0.jsonl").read_text()
+    assert log.count('"train"') == 3 * 30 // (2 * settings.A2C_HORIZON)
 
 
 @pytest.mark.parametrize("evaluate", [False, True])
@@ -80,32 +135,37 @@ def record() -> dict:
     """Two rounds; the second on a machine that turned three times slower."""
     versions = {"gymnasium": "1.4.0", "mujoco": "3.6.0"}
 
-    def row(name: str, rates: list[float], evaluation: bool = False, stack: int = 1) -> dict:
+    def row(task: str, name: str, values: list[float], evaluation: bool = False, stack: int = 1):
         rounds = [
             {
-                "steps": 1000 * r,
+                "steps": 1000 * value,
                 "seconds": 1000.0,
                 "busy_seconds": 990.0,
                 "peak_mib": 100.0,
                 "first_iteration_seconds": 2.0,
             }
-            for r in rates
+            for value in values
         ]
         return {
-            "name": name, "stack": stack, "evaluation": evaluation, "rounds": rounds,
-            "versions": versions,
+            "task": task, "name": name, "stack": stack, "evaluation": evaluation,
+            "rounds": rounds, "versions": versions,
         }  # fmt: skip
 
     rows = [
-        row("Repro, stack of 10", [8000, 3000], stack=10),
-        row(report.BASE, [1000, 300]),
-        row("Repro, stack of 10", [4000, 1200], evaluation=True, stack=10),
-        row(report.BASE, [500, 150], evaluation=True),
-        row("the physics", [20000, 10000]),
+        row("PPO", "Repro, stack of 10", [8000, 3000], stack=10),
+        row("PPO", report.BASE, [1000, 300]),
+        row("PPO", "Repro, stack of 10", [4000, 1200], evaluation=True, stack=10),
+        row("PPO", report.BASE, [500, 150], evaluation=True),
+        row("A2C", "Repro, stack of 10", [9000, 4000], stack=10),
+        row("A2C", report.BASE, [1800, 900]),
+        row("TD3", "Repro", [120, 60]),
+        row("TD3", report.BASE, [60, 20]),
+        row("stepping", "the physics", [20000, 10000]),
+        row("matrix", "float32 product", [100e9, 50e9]),
     ]
     used = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
     return {
-        "schema_version": 1, "date": "2026-01-02", "machine": {"cpu": "a core"},
+        "schema_version": 2, "date": "2026-01-02", "machine": {"cpu": "a core"},
         "settings": used, "rows": rows,
     }  # fmt: skip
 
@@ -119,14 +179,17 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 def test_page_shows_every_row_and_setting() -> None:
     text = report.page(record())
-    (ours_line,) = [line for line in text.splitlines() if line.startswith("| Repro")]
-    assert ours_line == (
+    assert [line for line in text.splitlines() if line.startswith("| Repro")] == [
         "| Repro, stack of 10 | 10 | 5,500 (3,000 to 8,000) | 9.0 "
-        "| 2,600 (1,200 to 4,000) | 8.0 | 100, 100 | 2.0 |"
-    )
+        "| 2,600 (1,200 to 4,000) | 8.0 | 100, 100 | 2.0 |",
+        "| Repro, stack of 10 | 10 | 6,500 (4,000 to 9,000) | 4.7 | 100 | 2.0 |",
+        # 120 · 415e6 of 100e9 and 60 · 415e6 of 50e9
+        "| Repro | 90 (60 to 120) | 2.5 | 50% | 100 | 2.0 |",
+    ]
     assert "| the physics | 1 | 15,000 (10,000 to 20,000) | 75 |" in text
     assert "320 gradient steps" in text
     assert "had its core for 99% of" in text
+    assert "75 (50 to 100) thousand million" in text
     assert "{" not in text
 
 

@@ -1,21 +1,17 @@
-"""Repro's PPO through the `Run` of every experiment, with its log and checkpoints."""
+"""Repro's PPO."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
 
 from benchmarks import settings
-from benchmarks.window import Order, Window, read_order
+from benchmarks.contenders import measured
+from benchmarks.window import Order, Window
 from implementations import ppo_2017
 from repro.experiment import resolve
-from repro.training.evaluate import Protocol
-from repro.training.run import Run
 
 OVERRIDES: dict[str, Any] = {
     "adam": {
@@ -49,47 +45,10 @@ def hparams() -> ppo_2017.HParams:
     return msgspec.convert(experiment.hparams, ppo_2017.HParams)
 
 
-class MarkedRun(Run[ppo_2017.HParams]):
-    """A run that notes when each iteration began."""
-
-    def __init__(self, *arguments: Any, window: Window, **keywords: Any):
-        super().__init__(*arguments, **keywords)
-        self._window = window
-
-    def iterations(self) -> Iterator[int]:
-        for iteration in super().iterations():
-            self._window.mark()
-            yield iteration
-
-
 def train(order: Order, folder: Path, window: Window) -> None:
     """Train a stack for the ordered iterations in `folder`."""
-    evaluation = Protocol(
-        period=settings.EVALUATION_PERIOD,
-        episodes=settings.EVALUATION_EPISODES,
-        deterministic=True,
-    )
-    run = MarkedRun(
-        hparams(),
-        settings.ENV,
-        list(range(order.seed * order.stack, (order.seed + 1) * order.stack)),
-        order.iterations * settings.HORIZON,
-        folder,
-        evaluation=evaluation if order.evaluate else None,
-        window=window,
-    )
-    ppo_2017.train(run)
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    order, window = read_order(), Window()
-    with tempfile.TemporaryDirectory() as folder:
-        train(order, Path(folder), window)
-    assert len(window.marks) == order.iterations
-    packages = ["repro-rl", "torch", "gymnasium", "mujoco", "numpy"]
-    window.publish(order.stack * settings.HORIZON, packages)
+    measured.train(ppo_2017.train, hparams(), settings.HORIZON, order, folder, window)
 
 
 if __name__ == "__main__":
-    main()
+    measured.main(ppo_2017.train, hparams(), settings.HORIZON)

@@ -16,7 +16,7 @@ def main() -> None:
     hidden = {"pi": settings.HIDDEN, "vf": settings.HIDDEN}
     model = PPO(
         "MlpPolicy",
-        library.environments(order.seed, training=True),
+        library.normalized(order.seed, training=True),
         seed=order.seed,
         policy_kwargs={
             "net_arch": hidden,
@@ -25,7 +25,9 @@ def main() -> None:
         },
         **library.keywords(),
     )
-    library.learn(model, order, ["stable-baselines3", "torch", "gymnasium", "mujoco", "numpy"])
+    packages = ["stable-baselines3", "torch", "gymnasium", "mujoco", "numpy"]
+    updates = order.iterations * settings.EPOCHS  # it counts epochs
+    library.learn(model, order, packages, settings.HORIZON, updates)
 
 
 if __name__ == "__main__":

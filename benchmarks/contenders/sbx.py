@@ -16,7 +16,7 @@ def main() -> None:
     order = read_order()
     model = PPO(
         "MlpPolicy",
-        library.environments(order.seed, training=True),
+        library.normalized(order.seed, training=True),
         seed=order.seed,
         policy_kwargs={
             "net_arch": {"pi": settings.HIDDEN, "vf": settings.HIDDEN},
@@ -25,9 +25,9 @@ def main() -> None:
         },
         **library.keywords(),
     )
-    library.learn(
-        model, order, ["sbx-rl", "stable-baselines3", "jax", "flax", "gymnasium", "mujoco", "numpy"]
-    )
+    packages = ["sbx-rl", "stable-baselines3", "jax", "flax", "gymnasium", "mujoco", "numpy"]
+    updates = order.iterations * settings.EPOCHS  # it counts epochs
+    library.learn(model, order, packages, settings.HORIZON, updates)
 
 
 if __name__ == "__main__":
