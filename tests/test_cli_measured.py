@@ -55,7 +55,7 @@ def test_a_control_of_the_theorem_fails_as_it_must(clone):
     arguments = ("run", *THEOREM, "--ablation", "incompatible-critic", "--seeds", "2")
     done = tools.main(*arguments, "--workers", "1", root=clone)
     assert done.returncode == 0, done.stderr
-    assert "incompatible-critic" in done.stdout
+    assert "incompatible-critic  ≥ 0.01 " in done.stdout
     assert "next     evidence that counts: repro plan" in done.stdout
 
 

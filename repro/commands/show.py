@@ -18,7 +18,7 @@ from repro.errors import ReproError
 
 if TYPE_CHECKING:
     from repro.cards import HParamSet
-    from repro.cards.models import Card, Claim, Published
+    from repro.cards.models import Card, Claim
     from repro.index import Index
 
 _TIERS = {
@@ -120,7 +120,7 @@ def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
         rows.append(
             [
                 f"{star} {claim.id}",
-                _figure(claim.published),
+                _figure(claim),
                 "–" if ours is None else text.number(ours),
                 answer,
             ]
@@ -151,10 +151,12 @@ def _said(claim: Claim) -> str:
     return f"{claim.says.rstrip('.')} ({claim.source}"
 
 
-def _figure(figure: Published | None) -> str:
-    """`1,669 ± 222.3`, with ≈ or ? where the figure was not read in print."""
+def _figure(claim: Claim) -> str:
+    """`1,669 ± 222.3`, with ≈ or ? where the figure was not read in print; a property's bound."""
+    figure = claim.published
     if figure is None:
-        return "–"
+        check = claim.check
+        return text.bounds(getattr(check, "at_least", None), getattr(check, "at_most", None))
     if figure.mean is None:
         return "a curve" if figure.curve else "–"
     value = text.number(figure.mean)

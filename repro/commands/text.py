@@ -149,6 +149,13 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * (v - low) / span))] for v in values)
 
 
+def bounds(at_least: float | None, at_most: float | None) -> str:
+    """`≥ 400`, `≤ 1e−06`, both, or a dash."""
+    parts = [] if at_least is None else [f"≥ {number(at_least)}"]
+    parts += [] if at_most is None else [f"≤ {number(at_most)}"]
+    return " and ".join(parts) or "–"
+
+
 def number(value: float) -> str:
     """Four significant digits, thousands separated: 1,942 · 0.0312 · −5.01."""
     if value == 0:

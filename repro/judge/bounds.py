@@ -138,4 +138,6 @@ def judge_property(case: Case) -> Verdict:
         ours=sample,
         interval=interval,
         level=ours.level,
+        at_least=check.at_least,
+        at_most=check.at_most,
     )
