@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 from repro.doctor.findings import Rule, Seen, clean, unknown
 from repro.doctor.history import WINDOW, RunHistory, SeedHistory, mean
@@ -120,12 +122,11 @@ def _evaluated(seed: SeedHistory) -> tuple[float, float] | None:
     return None if training is None or test is None else (training, test)
 
 
-def _error(values: object) -> float:
-    listed = list(values)  # type: ignore[call-overload]
-    if len(listed) < 2:
+def _error(values: Sequence[float]) -> float:
+    """Standard error of the mean; 0 of a single value."""
+    if len(values) < 2:
         return 0.0
-    centre = sum(listed) / len(listed)
-    return math.sqrt(sum((v - centre) ** 2 for v in listed) / (len(listed) - 1) / len(listed))
+    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 RULES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from repro.doctor.findings import Rule, Seen, clean, needs_log, unknown
 from repro.doctor.history import WINDOW, RunHistory, mean, median, quantile
@@ -63,14 +63,14 @@ def values_impossible(run: RunHistory) -> Seen:
     return Seen("warns", figure, high) if high else clean(figure)
 
 
-def greatest_value(returns: object, lengths: object, gamma: float) -> float:
+def greatest_value(returns: Sequence[float], lengths: Sequence[int], gamma: float) -> float:
     """The greatest mean value of any stretch of episodes, rewards spread evenly over them.
 
     The mean over an episode's states of their discounted rewards to go is at most
     |return| / length · (1 − γ^length) / (1 − γ) where rewards have one sign. Where the limit
     bootstraps, the sum goes on for ever.
     """
-    pairs = list(zip(returns, lengths, strict=False))  # type: ignore[call-overload]
+    pairs = list(zip(returns, lengths, strict=True))
     horizon = 1.0 / (1.0 - gamma) if gamma < 1.0 else float(max(n for _, n in pairs))
     greatest = 0.0
     size = min(10, len(pairs))
