@@ -17,6 +17,8 @@ import json
 
 from repro.commands import text
 
+SHOWN = 3  # reasons a stale result
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paper", nargs="?", metavar="ID", help="one paper; default: all")
@@ -53,8 +55,10 @@ def execute(args: argparse.Namespace) -> int:
             print(text.bold(title))
         for one in found:
             print(f"  {one.result}")
-            for line in one.why[:3]:
+            for line in one.why[:SHOWN]:
                 print(text.dim(f"    {line}"))
+            if len(one.why) > SHOWN:
+                print(text.dim(f"    and {len(one.why) - SHOWN} more"))
             print(f"    renew: {one.command}")
     if unknown:
         print(text.bold("not known, for want of a fingerprint; repro stale --write measures it"))
