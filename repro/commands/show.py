@@ -162,6 +162,8 @@ def _figure(claim: Claim) -> str:
     value = text.number(figure.mean)
     if figure.std is not None:
         value += f" ± {text.number(figure.std)}"
+    if figure.rival is not None:
+        value += f" against {text.number(figure.rival)}"
     return {"approximate": "≈ ", "recalled": "? "}.get(figure.confidence, "") + value
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from repro.cards.arms import PAPER
 from repro.cards.models import Claim
-from repro.commands.text import number
+from repro.commands.text import bounds, number
 from repro.judge.published import band_kind
 
 # Answer or status → class of its badge; the word itself always stands beside the colour.
@@ -37,23 +38,26 @@ def published(claim: Claim) -> str:
     figure = claim.published
     if figure is not None and figure.mean is not None:
         text = exact(figure.mean)
-        return f"{text} ± {number(figure.std)}" if figure.std is not None else text
+        text += "" if figure.std is None else f" ± {number(figure.std)}"
+        return text if figure.rival is None else f"{text} against {exact(figure.rival)}"
     if figure is not None and figure.curve:
         return "a curve"
     check: Any = claim.check
     match type(check).__name__:
         case "Ordering":
-            return f"{check.better} better than {check.than}"
+            return f"{_arm(check.better, claim)} better than {_arm(check.than, claim)}"
         case "NotWorse":
-            return f"{check.arm} not worse than {check.than}"
+            return f"{_arm(check.arm, claim)} not worse than {_arm(check.than, claim)}"
         case "Property":
-            low, high = check.at_least, check.at_most
-            bounds = [] if low is None else [f"at least {low:g}"]
-            bounds += [] if high is None else [f"at most {high:g}"]
-            return f"{check.measure} {' and '.join(bounds)}"
+            return f"{check.measure} {bounds(check.at_least, check.at_most)}"
         case "TimeTo":
             return f"{number(check.threshold)} within so many {check.unit}"
     return "no figure"
+
+
+def _arm(name: str, claim: Claim) -> str:
+    """An arm for a reader: the claim's own set by its name, not as `paper`."""
+    return claim.hparams if name == PAPER else name
 
 
 def published_note(claim: Claim) -> str:
