@@ -30,6 +30,7 @@ from repro.training.choices import (
     RunningObservation,
     clip_gradient,
 )
+from repro.training.environments.atari_presets import AtariPreset
 from repro.training.hparams import Choice
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters, RMSProp
@@ -40,9 +41,9 @@ from repro.training.run import Run
 from repro.training.schedules import Schedule
 from repro.training.training_environments import TrainingEnvironments
 
-# Of asynchronous runs: seeds of a stack, processes of a stack, and why they do not repeat bit for
-# bit. Read by the launcher and the tests.
-max_stack = {"execution.asynchronous": 1}
+# Read by the launcher and the tests: seeds of a stack, processes of a stack, and why runs do not
+# repeat bit for bit.
+max_stack = {"execution.asynchronous": 1, "network.conv": 1}
 processes = {"execution.asynchronous": "num_actors"}
 not_deterministic = {
     "execution.asynchronous": "the system decides which update meets which parameters"
@@ -65,6 +66,7 @@ class Asynchronous(Choice, frozen=True, kw_only=True, tag="asynchronous"):
 
 
 class HParams(Strict, frozen=True, kw_only=True):
+    atari: AtariPreset | Off
     execution: Asynchronous | Synchronous
     num_actors: int
     horizon: int  # t_max

@@ -31,12 +31,13 @@ CONV: dict[str, Any] = {
 SETS: dict[tuple[str, str], dict[str, Any]] = {
     ("dqn-2013", "classic"): {"network.hidden": [16, 8]},
     **{
-        ("dqn-2013", name): CONV
+        (paper, name): CONV
         | {"atari": {"kind": "preset", "name": preset, "changes": {"max_frames": 80}}}
-        for name, preset in (
-            ("atari-2013", "dqn-2013"),
-            ("nature-2015", "nature-2015"),
-            ("dopamine-2018", "dopamine-2018"),
+        for paper, name, preset in (
+            ("dqn-2013", "atari-2013", "dqn-2013"),
+            ("dqn-2013", "nature-2015", "nature-2015"),
+            ("dqn-2013", "dopamine-2018", "dopamine-2018"),
+            ("a3c-2016", "a2c-atari", "nature-2015"),
         )
     },
 }
@@ -72,7 +73,7 @@ SMOKE = {
         "roboschool": "HalfCheetah",
         "classic": "CartPole",
     },
-    "a3c-2016": {"a2c": "Hopper", "classic": "Pendulum"},
+    "a3c-2016": {"a2c": "Hopper", "a2c-atari": "Pong", "classic": "Pendulum"},
     "pg-theorem-1999": {
         "mujoco": "Reacher",
         "mujoco-actor-critic": "Reacher",
@@ -99,7 +100,7 @@ SMOKE = {
 # no environments for it yet; or nothing to train
 NOT_YET = {
     "ppo-2017": {"atari"},
-    "a3c-2016": {"atari", "a2c-atari"},
+    "a3c-2016": set(),
     "pg-theorem-1999": {"exact"},
     "ddpg-2015": set(),
     "td3-2018": set(),

@@ -19,6 +19,7 @@ from repro.training.policies import Categorical
 from repro.training.run import Run
 
 SETTINGS: dict[str, Any] = {
+    "atari": {"kind": "none"},
     "execution": {"kind": "synchronous"},
     "num_actors": 8,
     "horizon": 5,  # no multiple of an episode's length

@@ -404,3 +404,15 @@ def two_actors(launcher: int) -> list[int]:
     """Both actor-learners of the running worker, as soon as there are two."""
     actors = [actor for worker in worker_pids(launcher) for actor in descendants(worker)]
     return actors if len(actors) == 2 else []
+
+
+@pytest.mark.slow
+def test_the_papers_own_set_plays_atari(tmp_path):
+    """Sixteen actor-learners on Pong, each its own game; lost points are no ends."""
+    found = resolve("a3c-2016", "Pong", hparams="atari", steps=1)
+    hp = msgspec.convert(found.hparams, a3c_2016.HParams)
+    assert hp.num_actors == 16
+    run = make_run(hp, found.env, tmp_path, seeds=[0], steps=320)
+    a3c_2016.train(run)
+    assert statuses(tmp_path) == {"finished"}
+    assert run._kept["actors"].board.steps.sum() == run.steps_done[0] >= 320

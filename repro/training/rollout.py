@@ -156,7 +156,7 @@ class Collector:
                 observation[t], seen[t] = envs.observation, self._seen
                 taken.copy_(sample(shown.to(self.run.device), draws))
                 step = envs.step(self._bounded(actions[t]))
-                terminated[t], truncated[t] = step.terminated, step.truncated
+                terminated[t], truncated[t] = step.terminal, step.truncated  # lives may count
                 reward[t] = self._scaled(step)
                 if np.count_nonzero(step.truncated):
                     final = self._normalized(step.final_observation)
