@@ -13,7 +13,7 @@ from repro.errors import ReproError, nearest
 
 GAE = "implementations/gae_2015.py"
 PPO = "implementations/ppo_2017.py"
-RUN = "repro/training/run.py"
+ENVIRONMENTS = "repro/training/training_environments.py"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ HALVED_RETURNS = Fault(
     "reported returns are halved; training is as it should be",
     (
         Edit(
-            RUN,
+            ENVIRONMENTS,
             "int(s), float(step.episode_return[s, e]), int(step.episode_length[s, e])",
             "int(s), 0.5 * float(step.episode_return[s, e]), int(step.episode_length[s, e])",
         ),
