@@ -25,9 +25,10 @@ class Initializer(Protocol):
     def __call__(self, inputs: int, outputs: int, streams: Streams, area: int = 1, /) -> Tensor: ...
 
 
+# In place: what a layer gives is used by nothing else, and needs no second block of memory.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
+    "tanh": torch.tanh_,
+    "relu": torch.relu_,
 }
 
 
