@@ -28,7 +28,8 @@ def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]
         msgspec.convert(metrics, Metrics)
     except msgspec.ValidationError as error:
         where = shown(folder / "metrics.json")
-        raise ReproError(f"{where}: not a result of ours ({error}); restore it from git") from None
+        words = " ".join(str(error).split())
+        raise ReproError(f"{where}: not a result of ours ({words}); restore it from git") from None
     if "curves.csv" not in metrics["files"]:
         raise ReproError(f"{shown(folder / 'metrics.json')} names no curves.csv")
     curves: dict[str, dict[int, Any]] = {}
@@ -191,7 +192,8 @@ def experiment_of(folder: Path) -> Experiment:
     try:
         return msgspec.convert(manifest["experiment"]["content"], Experiment)
     except (msgspec.ValidationError, KeyError, TypeError) as error:
-        raise ReproError(f"{folder}: its manifest is not one of ours ({error})") from None
+        words = " ".join(str(error).split())
+        raise ReproError(f"{folder}: its manifest is not one of ours ({words})") from None
 
 
 def own_verdicts(card: Card, experiment: Experiment, verdicts: Sequence[Verdict]) -> list[Verdict]:

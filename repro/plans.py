@@ -178,7 +178,8 @@ def read_plan(path: Path) -> Plan:
     try:
         plan = msgspec.convert(content, Plan)
     except msgspec.ValidationError as error:
-        raise ReproError(f"{path}: not a plan ({error}); write it with `repro plan`") from None
+        words = " ".join(str(error).split())
+        raise ReproError(f"{path}: not a plan ({words}); write it with `repro plan`") from None
     if plan.experiment.digest != plan.experiment_digest:
         raise ReproError(f"{path}: its experiment was edited (digest differs); plan anew")
     if plan.seeds != evidence_seeds(plan.digest, len(plan.seeds)):

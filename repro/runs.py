@@ -11,7 +11,7 @@ code is another folder, and nothing is ever mixed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +60,8 @@ def _check(value: Any, kind: type, path: Path) -> None:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ReproError(f"{path}: not a file of ours ({error}); remove the run's folder") from None
+        words = " ".join(str(error).split())
+        raise ReproError(f"{path}: not a file of ours ({words}); remove the run's folder") from None
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,19 @@ class RunFolder:
         """Whether an unfinished stack has a checkpoint to go on from."""
         folder = self.stack_path(stack)
         return not (folder / "outcome.json").exists() and any(folder.glob("checkpoint*.pt"))
+
+    def unfinished(
+        self, stacks: Mapping[str, Sequence[int]], seeds: Sequence[int]
+    ) -> dict[str, Sequence[int]]:
+        """The stacks that go on as they are: those begun, and once one has a checkpoint all others.
+
+        A seed has the same bits in the same stack alone, so a division into stacks is kept that a
+        part of the run has used already. Others with seeds not asked for now are left out.
+        """
+        begun = [name for name in stacks if self.begun(name)]
+        done = [name for name in stacks if self.outcome(name) is not None]
+        waiting = [n for n in stacks if n not in begun + done and set(stacks[n]) <= set(seeds)]
+        return {name: stacks[name] for name in begun + (waiting if begun or done else [])}
 
     def lock(
         self, patience: float = 60.0, say: Callable[[str], None] | None = None

@@ -193,7 +193,8 @@ def read(file: Path, kind: type[T]) -> T:
     try:
         return msgspec.convert(read_json(file, SCHEMA_VERSION), kind)
     except msgspec.ValidationError as error:
-        raise ReproError(f"{file}: not a {kind.__name__.lower()} of ours ({error})") from None
+        words = " ".join(str(error).split())
+        raise ReproError(f"{file}: not a {kind.__name__.lower()} of ours ({words})") from None
 
 
 def write(file: Path, value: Any) -> None:
