@@ -11,6 +11,7 @@ from algorithm_cases import PARAMETERS, TRAINED, tiny
 from training_tools import make_run
 
 from repro.cards import load_card
+from repro.doctor.replay import Watching
 from repro.experiment import Experiment, implementation_of, resolve
 from repro.player import Player, networks
 
@@ -41,7 +42,9 @@ def test_a_stored_policy_acts_as_it_was_trained_to(paper, hparams, env, tmp_path
             envs = player.make_envs(2, "doctor")
             observation = envs.reset()
             observation = np.zeros_like(observation) if number == 4 else observation
-            action = player.act(observation, np.ones((1, 2), dtype=bool))
+            with Watching(player.modules) as watching:
+                action = player.act(observation, np.ones((1, 2), dtype=bool))
+            assert watching.ranges or observation.ndim > 3  # units are seen, but for images
             assert action.shape[:2] == (1, 2)
             assert np.isfinite(action).all()
             envs.step(action)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,7 +64,11 @@ class Document:
 
 
 def read(file: Path) -> Document:
-    """Read one YAML file; ReproError names file and line of what is wrong."""
+    """Read one YAML file; ReproError names file and line of what is wrong.
+
+    The last few texts are remembered: a table of ablations asks for the same card a hundred
+    times. What is returned is shared and must not be changed.
+    """
     name = display(file)
     try:
         text = file.read_text(encoding="utf-8")
@@ -71,7 +76,7 @@ def read(file: Path) -> Document:
         raise ReproError(f"{name}: no such file") from None
     except UnicodeDecodeError as error:
         raise ReproError(f"{name}: not UTF-8 (byte {error.start})") from None
-    return parse(text, name)
+    return _remembered(text, name)
 
 
 def parse(text: str, name: str = "<text>") -> Document:
@@ -90,6 +95,11 @@ def parse(text: str, name: str = "<text>") -> Document:
     lines: dict[Path_, int] = {}
     value = None if root is None else _plain(root, (), name, lines, set())
     return Document(name, value, lines)
+
+
+@lru_cache(maxsize=16)
+def _remembered(text: str, name: str) -> Document:
+    return parse(text, name)
 
 
 def display(file: Path) -> str:

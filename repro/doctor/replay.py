@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from repro.doctor.history import Replay
 from repro.player import Player
@@ -36,7 +36,7 @@ def replay(policy: Path, experiment: Experiment, seed: int) -> Replay:
     playing = np.ones((1, EPISODES), dtype=bool)
     begins, returns = playing.copy(), np.zeros((1, EPISODES))
     bound, shares = _at_bound(envs.action_space), []
-    with _ranges(player.modules) as ranges:
+    with Watching(player.modules) as watching:
         for _ in range(LONGEST):
             action = player.act(observation, begins)
             begins[:] = False
@@ -53,7 +53,7 @@ def replay(policy: Path, experiment: Experiment, seed: int) -> Replay:
         seed=seed,
         returns=[] if playing.any() else returns[0].tolist(),  # those that end early are worse
         saturated=float(np.mean(shares)) if shares else None,
-        dead={name: _still(low, high) for name, (low, high) in ranges.items()},
+        dead={name: _still(low, high) for name, (low, high) in watching.ranges.items()},
     )
 
 
@@ -65,42 +65,44 @@ def _at_bound(space: Any) -> Any:
     return lambda action: (action <= space.low + near) | (action >= space.high - near)
 
 
-@contextmanager
-def _ranges(modules: dict[str, nn.Module]) -> Iterator[dict[str, tuple[Tensor, Tensor]]]:
+class Watching(TorchFunctionMode):
     """Least and greatest input of every layer but a network's first: its units' activations.
 
-    Layer → ([units], [units]), filled in while the body runs.
+    Acting looks parameters up once and calls no modules, so a layer is known by the weight of its
+    product. ranges: layer → ([units], [units]), filled in while it is entered.
     """
-    found: dict[str, tuple[Tensor, Tensor]] = {}
-    hooks = []
 
-    def watch(name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            units = inputs[0].detach().flatten(0, -2)
-            low, high = units.amin(0), units.amax(0)
-            if name in found:
-                low, high = torch.minimum(low, found[name][0]), torch.maximum(high, found[name][1])
-            found[name] = low, high
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self._names = {
+            layer.weight.data_ptr(): f"{part}.{name}"
+            for part, module in modules.items()
+            for name, layer in _hidden(module)
+        }
+        self.ranges: dict[str, tuple[Tensor, Tensor]] = {}
 
-        return hook
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function is torch.baddbmm and args[2].data_ptr() in self._names:
+            self._look(self._names[args[2].data_ptr()], args[1].detach().flatten(0, -2))
+        return function(*args, **(kwargs or {}))
 
-    try:
-        for part, module in modules.items():
-            for name, width in _hidden(module):
-                hooks.append(width.register_forward_pre_hook(watch(f"{part}.{name}")))
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def _look(self, name: str, units: Tensor) -> None:
+        low, high = units.amin(0), units.amax(0)
+        if name in self.ranges:
+            before = self.ranges[name]
+            low, high = torch.minimum(low, before[0]), torch.maximum(high, before[1])
+        self.ranges[name] = low, high
 
 
-def _hidden(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _hidden(module: nn.Module) -> Iterator[tuple[str, Linear | Affine]]:
     """Layers that are fed by another one, in networks made of a list of layers."""
     for name, inner in module.named_modules():
         if isinstance(inner, nn.ModuleList):
             layers = [layer for layer in inner if isinstance(layer, Linear | Affine)]
-            for i, layer in enumerate(layers[1:], 1):
-                yield f"{name}.{i - 1}", layer
+            for i, layer in enumerate(layers[1:]):
+                yield f"{name}.{i}", layer
 
 
 def _still(low: Tensor, high: Tensor) -> float:
