@@ -48,7 +48,7 @@ def real(path):
     return content, json.loads(content) if path.suffix == ".json" else None
 
 
-@examples(60)
+@examples(25)
 def test_cards(clone, count):
     file = clone / "papers" / f"{CARD}.yaml"
 
@@ -60,7 +60,7 @@ def test_cards(clone, count):
     hold(target, content, count, yaml.safe_load(content), as_yaml)
 
 
-@examples(60)
+@examples(25)
 def test_hyperparameters(clone, count):
     file = clone / "hparams" / f"{CARD}.yaml"
 
@@ -78,7 +78,7 @@ def result_of(clone):
     return clone / "results" / RESULT.relative_to(PROJECT / "results")
 
 
-@examples(60)
+@examples(25)
 def test_plans_stay_in_their_folder(clone, count):
     file = result_of(clone) / "plan.json"
 
@@ -119,7 +119,7 @@ def test_names_that_lead_out_of_results_are_refused(clone, field, name):
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "curves.csv"])
-@examples(60)
+@examples(25)
 def test_results(clone, name, count):
     """Read, judged, and shown as the site shows it; also with digests that fit."""
     from repro.files import digest
@@ -140,7 +140,7 @@ def test_results(clone, name, count):
     hold(target, *_with(folder / name, count))
 
 
-@examples(60)
+@examples(25)
 def test_attempts(clone, count):
     folder = result_of(clone)
 
@@ -152,7 +152,7 @@ def test_attempts(clone, count):
     hold(target, (folder / "attempts.jsonl").read_bytes(), count)
 
 
-@examples(60)
+@examples(25)
 def test_verdicts(clone, count):
     file = clone / "results" / "ppo-2017" / "verdicts.json"
     shutil.copy(PROJECT / "results" / "ppo-2017" / "verdicts.json", file)
@@ -172,7 +172,7 @@ def written(clone):
     return tools.written_run(resolve("ppo-2017", "CartPole", steps=2048), range(2), episode=200)
 
 
-@examples(60)
+@examples(25)
 def test_logs(clone, count):
     folder = written(clone)
     state = folder.seeds()[0]
@@ -185,7 +185,7 @@ def test_logs(clone, count):
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "stacks/one/outcome.json"])
-@examples(60)
+@examples(25)
 def test_run_folders(clone, name, count):
     folder = written(clone)
 
@@ -198,7 +198,7 @@ def test_run_folders(clone, name, count):
     hold(target, *_with(folder.path / name, count))
 
 
-@examples(100)
+@examples(40)
 def test_checkpoints(tmp_path, count):
     """Whatever the bytes, also with a digest that fits: the state, or none and a warning."""
     import hashlib
@@ -241,7 +241,7 @@ def test_a_checkpoint_with_a_call_in_it_is_not_obeyed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["night", "report"])
-@examples(60)
+@examples(25)
 def test_nights(clone, kind, count):
     from repro.nightly import markdown
 
