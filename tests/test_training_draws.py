@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,10 +13,10 @@ from repro.training.rng import Streams, derived_seed
 from repro.training.schedules import Constant, Linear, at
 
 DRAWS = {
-    "normal": lambda s: s.normal(3, 2),
-    "uniform": lambda s: s.uniform(3, 2),
-    "permutation": lambda s: s.permutation(20),
-    "integers": lambda s: s.integers(1000, 3, 2),
+    "normal": lambda s, **of: s.normal(3, 2, **of),
+    "uniform": lambda s, **of: s.uniform(3, 2, **of),
+    "permutation": lambda s, **of: s.permutation(20, **of),
+    "integers": lambda s, **of: s.integers(1000, 3, 2, **of),
 }
 
 
@@ -26,6 +27,16 @@ def test_a_seeds_draws_do_not_depend_on_its_company(draw):
         mine, ours = draw(alone), draw(together)
         assert torch.equal(ours[1], mine[0])
         assert not torch.equal(ours[0], ours[1])
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_a_seed_that_rests_draws_nothing(draw):
+    """It gets zeros, and later what it would have drawn then."""
+    streams = Streams([5, 9], "action")
+    resting = draw(streams, active=np.array([True, False]))
+    assert not resting[1].any()
+    assert torch.equal(resting[0], draw(Streams([5], "action"))[0])
+    assert torch.equal(draw(streams)[1], draw(Streams([9], "action"))[0])
 
 
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
