@@ -107,7 +107,7 @@ def test_a_stack_may_be_limited_by_a_kind(root, declared, conv, mlp):
     for kind, limit in (("conv", conv), ("mlp", mlp)):
         experiment = toy_experiment(network={"kind": kind})
         assert origin.stack_limit(experiment) == limit
-        assert origin.side_by_side(experiment, workers=2) == (limit, 2)
+        assert origin.stacks_at_once(experiment, workers=2) == 2
 
 
 def test_manifest_says_where_the_numbers_come_from(opened):

@@ -103,8 +103,8 @@ def launch(
             say(f"these runs do not repeat bit for bit: {manifest['not_deterministic']}")
         workers = origin.stacks_at_once(experiment, workers)
         limit = origin.stack_limit(experiment)
-        begun = {n: s for n, s in manifest["stacks"].items() if folder.begun(n)}
         done = [seed for seed, state in folder.seeds().items() if state.done]
+        begun = folder.unfinished(manifest["stacks"], seeds)
         stacks = remaining(seeds, begun, done, workers, limit)
         folder.settle(manifest, stacks)
         options = Options(workers, device, checkpoint_seconds, silence_seconds, stop_after)

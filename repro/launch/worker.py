@@ -185,13 +185,20 @@ def _diagnosis(error: BaseException, folder: Path) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {error.filename}" if error.filename else ""
         return f"disk full{where}: the last checkpoint is kept; free some space"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _no_memory(error):
         return f"out of memory ({_first_line(error)}): the last checkpoint is kept; try --workers 1"
     text = f"{type(error).__name__}: {_first_line(error)}"
     with contextlib.suppress(OSError, ReproError):
         files.write_text(folder / "traceback.txt", "".join(traceback.format_exception(error)))
         text += f" (traceback in {folder / 'traceback.txt'})"
     return text
+
+
+def _no_memory(error: BaseException) -> bool:
+    """Whether memory ran out: of Python and numpy, of a GPU, of torch on the CPU."""
+    named = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return named or system or isinstance(error, MemoryError)
 
 
 def _first_line(error: BaseException) -> str:

@@ -41,10 +41,11 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     _sync_folder(folder)
 
 
-def load(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
+def load(folder: Path, whose: str | None = None) -> tuple[dict[str, Any] | None, str | None]:
     """The newest good checkpoint of `folder` (None where there is none) and a warning, if any.
 
     A file that is truncated, altered or not ours is passed over for the one before it.
+    whose: what its state must carry under this name; None takes any.
     """
     warnings: list[str] = []
     for name in (NAME, PREVIOUS):
@@ -52,7 +53,7 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
         if not path.exists():
             continue
         try:
-            return _read(path), "; ".join(warnings) or None
+            return _read(path, whose), "; ".join(warnings) or None
         except Exception as error:  # whatever torch.load makes of a stranger's bytes
             warnings.append(f"{name} is damaged ({error}), the one before it is taken")
     if warnings:
@@ -73,7 +74,7 @@ def restore(kept: Any, state: Any) -> None:
         kept.load_state_dict(state)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, whose: str | None) -> dict[str, Any]:
     content = path.read_bytes()
     payload, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:
@@ -81,6 +82,8 @@ def _read(path: Path) -> dict[str, Any]:
     state = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
     if state.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"schema_version {state.get('schema_version')}, not {SCHEMA_VERSION}")
+    if whose not in (None, state.get("whose")):
+        raise ValueError("it is another run's")
     return state
 
 

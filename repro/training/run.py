@@ -71,6 +71,7 @@ class Run(Generic[H]):
         self._streams: dict[str, Streams] = {}
         self._kept: dict[str, Any] = {}
         self._envs: dict[str, TrainingEnvironments] = {}
+        self._whose = f"{env} {self.seeds} {hparams!r}"  # no other run's checkpoint is taken
         self._atari = getattr(hparams, "atari", None)
         self._evaluations: Evaluations | None = None
         if evaluation is not None:
@@ -114,7 +115,7 @@ class Run(Generic[H]):
             assert isinstance(kept, Tensor) or hasattr(kept, "state_dict"), f"cannot keep {name}"
         self._kept = objects
         self.folder.mkdir(parents=True, exist_ok=True)
-        state, warning = checkpoint.load(self.folder)
+        state, warning = checkpoint.load(self.folder, self._whose)
         if warning:
             self._send_progress(warning)
         if state is None:
@@ -236,6 +237,7 @@ class Run(Generic[H]):
 
     def _state(self) -> dict[str, Any]:
         return {
+            "whose": self._whose,
             "kept": {name: checkpoint.state_of(kept) for name, kept in self._kept.items()},
             "envs": {purpose: envs.state_dict() for purpose, envs in self._envs.items()},
             "steps_done": self.steps_done.tolist(),

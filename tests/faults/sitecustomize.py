@@ -4,7 +4,8 @@ REPRO_TEST_FAULT is `PROCESS MODULE:FUNCTION:N ACTION`, for example
 `repro.launch.worker repro.training.checkpoint:save:2 kill`: in processes with an argument that
 ends in PROCESS, the N-th call (from 1) of the function ends in the action: `kill` before it runs
 (SIGKILL), `kill-after` when it has run, `interrupt` (SIGINT, then it runs), `full` (the disk is
-full). Nothing of this is in Repro itself.
+full), `nan` (of an optimiser's step: the parameters of the stack's second seed are NaN after it).
+Nothing of this is in Repro itself.
 """
 
 import errno
@@ -34,6 +35,8 @@ def _plant(module, qualname, number, action):
         result = original(*args, **kwargs)
         if calls == number and action == "kill-after":
             os.kill(os.getpid(), signal.SIGKILL)
+        if calls == number and action == "nan":
+            args[0].parameters.data[1] = float("nan")
         return result
 
     setattr(owner, name, wrapped)

@@ -1,0 +1,1 @@
+"""Faults from outside: kills, full disks, damaged files, clocks; see docs/faults.md."""

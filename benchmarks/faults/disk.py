@@ -1,0 +1,134 @@
+"""Disks that are full or refuse writing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.faults import processes
+from benchmarks.faults.finding import Finding
+from benchmarks.faults.mounts import mounted
+from benchmarks.faults.subjects import PPO, Place, log_bytes, same
+from benchmarks.spoiled import copies
+
+BIG = 1 << 16
+
+
+def full_disk(place: Place) -> Finding:
+    """A file system in memory runs full while a run is on it."""
+    found = Finding("a disk (tmpfs) that is full to the last byte in mid-run; then space is freed")
+    expected = place.undisturbed(PPO)
+    with mounted(place.folder / "full disk", "16m") as mount:
+        if mount is None:
+            found.skipped = "no file system can be mounted here"
+            return found
+        for part in (0.2, 0.7):
+            found.times += 1
+            command = place.command(PPO, f"full disk/{part}")
+            command.arguments[:0] = mount.prefix
+            root, ballast = mount.seen / str(part), mount.seen / "ballast"
+            at = part * log_bytes(expected)
+            with command.started() as process:
+                processes.until(lambda r=root, a=at: processes.logged(r) >= a, 300)
+                fill(ballast)
+                _, said = process.communicate(timeout=300)
+            found.expect(process.returncode == 3, f"ended with {process.returncode} when full")
+            found.heard(said, "disk full")
+            status, said = command.run()
+            found.expect(status == 3, f"ended with {status} when started on a full disk")
+            ballast.unlink()
+            status, said = command.run()
+            found.expect(status == 0, f"ended with {status} when space was freed: {said[-300:]}")
+            (command.folder,) = root.glob("*/*/*/*")
+            found.lost += same(command, expected)
+            shutil.rmtree(root)
+    return found
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits, down to single bytes."""
+    with path.open("wb", buffering=0) as file:
+        size = BIG
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+
+
+def unwritable(place: Place) -> Finding:
+    """`runs/` on a file system that is read-only, at first and between two sessions."""
+    found = Finding("`runs/` read-only at the start, and again after a kill in mid-run")
+    expected = place.undisturbed(PPO)
+    with mounted(place.folder / "unwritable", "64m") as mount:
+        if mount is None:
+            found.skipped = "no file system can be mounted here"
+            return found
+        command = place.command(PPO, "unwritable/run")
+        command.arguments[:0] = mount.prefix
+        root, half = mount.seen / "run", log_bytes(expected) // 2
+        for _ in range(2):
+            found.times += 1
+            mount.remount("ro")
+            status, said = command.run()
+            found.expect(status == 2, f"read-only: ended with {status}, expected 2")
+            found.heard(said, "cannot write")
+            found.expect(said.count("\n") == 1, f"more than one line was said: {said[-300:]}")
+            mount.remount("rw")
+            with command.started():
+                processes.until(lambda: processes.logged(root) >= half, 300)
+                for pid in processes.of(command.root):
+                    processes.kill(pid)
+            processes.all_gone(command.root)
+        status, said = command.run()
+        found.expect(status == 0, f"writable again: ended with {status}: {said[-300:]}")
+        (command.folder,) = root.glob("*/*/*/*")
+        found.lost += same(command, expected)
+    return found
+
+
+def unwritable_results(place: Place) -> Finding:
+    """A planned run in a clone that is read-only, with `runs/` elsewhere."""
+    found = Finding("a planned run while `results/` is read-only; then it can be written")
+    runs = place.folder / "runs of a plan"
+    with mounted(place.folder / "unwritable results", "128m") as mount:
+        if mount is None:
+            found.skipped = "no file system can be mounted here"
+            return found
+        clone = mount.seen / "clone"
+        left_out = ("results", "runs", "tests", "docs", ".*")
+        shutil.copytree(place.root, clone, ignore=shutil.ignore_patterns(*left_out))
+        (clone / ".gitignore").write_text("__pycache__/\n.cache/\n")
+        own = {"REPRO_ROOT": str(mount.folder / "clone"), "REPRO_RUNS": str(runs)}
+        environment = os.environ | own | {"PYTHONPATH": own["REPRO_ROOT"]}
+
+        def repro(*arguments: str) -> tuple[int, str]:
+            command = [*mount.prefix, sys.executable, "-m", "repro", *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            return done.returncode, done.stderr
+
+        what = ["ppo-2017", "--env", "CartPole", "--hparams", "classic", "--steps", "2000"]
+        copies.commit_all(clone, "clone")
+        status, said = repro("plan", *what, "--seeds", "2", "--quiet")
+        found.expect(status == 0, f"the plan ended with {status}: {said[-300:]}")
+        copies.commit_all(clone, "plan")
+        (plan,) = clone.glob("results/*/*/*/plan.json")
+        planned = ["run", "--plan", str(mount.folder / plan.relative_to(mount.seen))]
+        mount.remount("ro")
+        found.times += 1
+        status, said = repro(*planned)
+        found.expect(status == 2, f"read-only: ended with {status}, expected 2: {said[-300:]}")
+        found.heard(said, "cannot write")
+        trained = {path: path.read_bytes() for path in runs.rglob("outcome.json")}
+        found.expect(trained, "what was trained is lost")
+        mount.remount("rw")
+        status, said = repro(*planned)
+        found.expect(status == 0, f"writable again: ended with {status}: {said[-300:]}")
+        kept = all(path.read_bytes() == content for path, content in trained.items())
+        found.expect(kept, "finished seeds were trained again")
+        found.expect((plan.parent / "metrics.json").exists(), "the result was not written")
+    shutil.rmtree(runs)
+    return found
