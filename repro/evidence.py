@@ -173,8 +173,68 @@ def stored_verdicts(paper: str) -> dict[str, Any] | None:
     path = paths.RESULTS / paper / "verdicts.json"
     if not path.is_file():
         return None
-    document: dict[str, Any] = read_json(path, SCHEMA_VERSION)
-    return document
+    return checked_verdicts(read_json(path, SCHEMA_VERSION), path)
+
+
+class _Ours(msgspec.Struct):
+    n: int
+    mean: float
+    std: float | None
+
+
+class _Seed(msgspec.Struct):
+    status: str
+
+
+class _Totals(msgspec.Struct):
+    judged: int
+    reproduced: int
+    exceeds: int
+    not_reproduced: int
+    inconclusive: int
+    expected_false: float
+
+
+class _Verdict(msgspec.Struct):
+    """What pages and commands show of a verdict; `repro.judge.types.Verdict` is the whole."""
+
+    claim: str
+    env: str
+    hparam_set: str
+    answer: str
+    headline: str
+    reach: str | None
+    settleable: bool
+    settled_by: str | None
+    command: str | None
+    answer_at_default_tolerance: str | None
+    marks: list[str]
+    warnings: list[str]
+    reasons: list[str]
+    seeds: list[_Seed]
+    ours: _Ours | None
+
+
+class _Verdicts(msgspec.Struct):
+    card_digest: str
+    status: str
+    reason: str
+    totals: _Totals
+    verdicts: list[_Verdict]
+
+
+def checked_verdicts(document: Any, path: Path) -> dict[str, Any]:
+    """The document, if it has the shape of a verdicts.json; ReproError in one line otherwise."""
+    try:
+        msgspec.convert(document, _Verdicts)
+    except msgspec.ValidationError as error:
+        words = " ".join(str(error).split())
+        raise ReproError(
+            f"{shown(path)}: not verdicts of ours ({words}); `git checkout` it, or remove it and "
+            "run `repro verify`"
+        ) from None
+    plain: dict[str, Any] = document
+    return plain
 
 
 def papers_with_results() -> list[str]:
