@@ -178,9 +178,8 @@ def _classic(inner: Any, env: str) -> Shoot:
                 frame = inner.unwrapped.render()
             except Exception as error:
                 why = str(error).splitlines()[0] if str(error) else repr(error)
-                raise ReproError(
-                    f"{env} cannot be drawn here: {why} (pip install pygame)"
-                ) from error
+                how = "" if "pip install" in why else " (pip install pygame)"
+                raise ReproError(f"{env} cannot be drawn here: {why}{how}") from error
         if not isinstance(frame, np.ndarray):
             raise ReproError(f"{env} draws no pictures; watch a MuJoCo task or an Atari game")
         return frame

@@ -69,12 +69,13 @@ class Watching(TorchFunctionMode):
     """Least and greatest input of every layer but a network's first: its units' activations.
 
     Acting looks parameters up once and calls no modules, so a layer is known by the weight of its
-    product. ranges: layer → ([units], [units]), filled in while it is entered.
+    product. names: address of a weight → layer. ranges: layer → ([units], [units]), filled in
+    while it is entered.
     """
 
     def __init__(self, modules: dict[str, nn.Module]) -> None:
         super().__init__()
-        self._names = {
+        self.names = {
             layer.weight.data_ptr(): f"{part}.{name}"
             for part, module in modules.items()
             for name, layer in _hidden(module)
@@ -84,8 +85,8 @@ class Watching(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if function is torch.baddbmm and args[2].data_ptr() in self._names:
-            self._look(self._names[args[2].data_ptr()], args[1].detach().flatten(0, -2))
+        if function is torch.baddbmm and args[2].data_ptr() in self.names:
+            self._look(self.names[args[2].data_ptr()], args[1].detach().flatten(0, -2))
         return function(*args, **(kwargs or {}))
 
     def _look(self, name: str, units: Tensor) -> None:
