@@ -7,12 +7,15 @@ bit for bit (Adam would move on with a zero gradient, and NaN × 0 is NaN).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-PART = 1 << 16  # numbers that a step works on at a time: 256 KB of each of its tensors
+LARGE = 1 << 20  # numbers from which on a step works on parts
+PART = 1 << 16  # numbers of a part: 256 KB of each of its tensors
 
 
 class FlatParameters:
@@ -142,17 +145,21 @@ class Adam:
         self.t += 1
         t = self.t.numpy()  # a few numbers: numpy's operations take a fifth of a tensor's time
         correction1, correction2 = 1 - self.beta1**t, np.sqrt(1 - self.beta2**t)
-        self.m.lerp_(grad, 1 - self.beta1)
-        self.v.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         # m/c1 / (√v/c2 + ε) = m · (c2/c1) / (√v + ε·c2); with ε̂ the last ε is not scaled.
-        torch.sqrt(self.v, out=self._denominator)
-        if self.epsilon_hat:
-            self._denominator.add_(self.epsilon)
-        else:
-            self._denominator.add_(_row_factors(self.epsilon * correction2, data))
+        epsilon: float | Tensor = self.epsilon
+        if not self.epsilon_hat:
+            epsilon = _row_factors(self.epsilon * correction2, data)
         scale = -_column(step_size, self.t).numpy() * correction2 / correction1
-        torch.div(self.m, self._denominator, out=self._denominator)
-        data.addcmul_(self._denominator, _row_factors(scale, data))
+        factor = _row_factors(scale, data)
+        for m, v, g, denominator, parameters in _parts(
+            self.m, self.v, grad, self._denominator, data
+        ):
+            m.lerp_(g, 1 - self.beta1)
+            v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+            torch.sqrt(v, out=denominator)
+            denominator.add_(epsilon)
+            torch.div(m, denominator, out=denominator)
+            parameters.addcmul_(denominator, factor)
         if active is not None:
             keep = ~active.unsqueeze(1)
             for now, old in zip((data, self.m, self.v, self.t), before, strict=True):
@@ -199,19 +206,19 @@ class RMSProp:
         changed = [data, *self.state_dict().values()]
         before = [] if active is None else [value.clone() for value in changed]
         rate = _column(step_size, data)
-        for part in _parts(data):
-            g, square = grad[:, part], self.square[:, part]
+        means = grad if self.mean is None else self.mean  # without one it is not looked at
+        for square, mean, g, parameters in _parts(self.square, means, grad, data):
             square.mul_(self.decay).addcmul_(g, g, value=1 - self.decay)
             variance = square
             if self.mean is not None:
-                mean = self.mean[:, part].lerp_(g, 1 - self.decay)
+                mean.lerp_(g, 1 - self.decay)
                 # Rounding can leave a variance of nothing below zero.
                 variance = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0.0)
             if self.epsilon_inside:
                 denominator = (variance + self.epsilon).sqrt_()
             else:
                 denominator = variance.sqrt().add_(self.epsilon)
-            data[:, part].sub_(torch.div(g, denominator, out=denominator).mul_(rate))
+            parameters.sub_(torch.div(g, denominator, out=denominator).mul_(rate))
         if active is not None:
             for now, old in zip(changed, before, strict=True):
                 now.copy_(torch.where(active.unsqueeze(1), now, old))
@@ -229,14 +236,19 @@ class RMSProp:
             getattr(self, name).copy_(value)
 
 
-def _parts(like: Tensor) -> list[slice]:
-    """Columns of [S, P] in parts that a core's cache holds through all operations of a step.
+def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors [S, P], large ones a range of columns at a time.
 
-    A step of four million numbers then takes less than half the time; a GPU takes them at once.
+    What a step works on then stays in a core's cache through all its operations; with four
+    million numbers it takes half the time. A GPU takes them at once.
     """
-    seeds, numbers = like.shape
-    width = numbers if like.is_cuda else max(PART // seeds, 1 << 10)
-    return [slice(begin, begin + width) for begin in range(0, numbers, width)]
+    seeds, numbers = tensors[0].shape
+    if seeds * numbers <= LARGE or tensors[0].is_cuda:
+        yield tensors
+        return
+    width = max(PART // seeds, 1)
+    for begin in range(0, numbers, width):
+        yield tuple(tensor[:, begin : begin + width] for tensor in tensors)
 
 
 def _column(value: float | Tensor, like: Tensor) -> Tensor:
