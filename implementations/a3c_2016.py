@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.training.actor_critic import ActorCritic, make_actor_critic
-from repro.training.actor_run import actor_runs
 from repro.training.choices import (
     Convolutional,
     FullyConnected,
@@ -161,6 +160,9 @@ class ActorLearner:
             run, envs, hp.horizon, hp.clip_actions, hp.observation_normalization,
             hp.reward_normalization, hp.gamma, until_end=not alone,
         )  # fmt: skip
+        self.kept: dict[str, Any] = {"collector": self.collector}
+        if hp.execution == Asynchronous(statistics="own"):
+            self.kept["optimizer"] = optimizer
 
     def update(self) -> None:
         """Steps until a terminal state or t_max of them, then one update of θ and θ_v."""
@@ -191,40 +193,39 @@ class ActorLearner:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        return {"collector": self.collector.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {name: kept.state_dict() for name, kept in self.kept.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.collector.load_state_dict(state["collector"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, kept in self.kept.items():
+            kept.load_state_dict(state[name])
 
 
 def train(run: Run[HParams]) -> None:
     """Algorithm S3: every actor-learner by itself (A3C), or one for all actors (A2C)."""
     if isinstance(run.hparams.execution, Asynchronous):
-        asynchronous(run, run.hparams.execution)
+        asynchronous(run, run.hparams.execution.statistics)
     else:
         synchronous(run)
 
 
-def asynchronous(run: Run[HParams], execution: Asynchronous) -> None:
+def asynchronous(run: Run[HParams], statistics: str) -> None:
     """A process an actor-learner, all on the same θ, θ_v and T, each until T > T_max."""
-    hp, runs = run.hparams, actor_runs(run, run.hparams.num_actors)
-    envs = [each.make_envs(per_seed=1) for each in runs]
-    model = make_actor_critic(run, envs[0], hp.network, hp.initialization, hp.log_std)
-    parameters = FlatParameters(model)
-    learners = [
-        ActorLearner(its, of_its, model, hp.rmsprop.make(parameters))
-        for its, of_its in zip(runs, envs, strict=True)
-    ]
+    hp = run.hparams
+    spaces = run.make_envs(per_seed=1, purpose="spaces")  # never stepped
+    model = make_actor_critic(run, spaces, hp.network, hp.initialization, hp.log_std)
+    parameters = FlatParameters(model)  # θ and θ_v
+    optimizer = hp.rmsprop.make(parameters)  # with g
     shared = [parameters.data]
-    if execution.statistics == "shared":
-        for learner in learners:
-            learner.optimizer = learners[0].optimizer
-        shared += learners[0].optimizer.state_dict().values()
-    bounded = bounded_by(envs[0].action_space, hp.clip_actions)
+    if statistics == "shared":
+        shared += optimizer.state_dict().values()
+    bounded = bounded_by(spaces.action_space, hp.clip_actions)
     act = evaluation_act(run, model, lambda observation: observation, bounded)
-    with ActorLearners(run, learners, shared) as actors:
-        run.keep(model=model, optimizer=learners[0].optimizer, actors=actors)
+
+    def actor_learner(its: Run[HParams]) -> ActorLearner:
+        return ActorLearner(its, its.make_envs(per_seed=1), model, optimizer)
+
+    with ActorLearners(run, hp.num_actors, actor_learner, shared) as actors:
+        run.keep(model=model, optimizer=optimizer, actors=actors)
         for _ in run.iterations():
             actors.round()
             run.evaluate(act)

@@ -23,6 +23,7 @@ from repro.errors import ReproError
 from repro.experiment import resolve
 from repro.launch import origin
 from repro.training import processes
+from repro.training.actor_run import ActorRun, Board
 from repro.training.evaluate import Protocol
 from repro.training.run import Run, Stopped
 
@@ -91,7 +92,7 @@ def test_one_actor_learner_is_the_synchronous_one(env, changes, tmp_path):
 def test_rollouts_end_with_the_episode(tmp_path):
     """Algorithm S3: two steps of Discount's episode, although five were allowed."""
     run = make_run(a3c(num_actors=1), "ProbeDiscount-v0", tmp_path, seeds=[0])
-    (actor,) = a3c_2016.actor_runs(run, 1)
+    actor = ActorRun(run, 0, Board(1, 1))
     envs = actor.make_envs(1)
     model = a3c_2016.make_actor_critic(
         actor, envs, run.hparams.network, run.hparams.initialization, run.hparams.log_std
@@ -138,7 +139,7 @@ def test_updates_against_the_algorithm_written_out(tmp_path):
     hp = a3c(num_actors=1, rmsprop=rmsprop, entropy_coefficient=0.01, value_coefficient=1.0,
              over_steps="sum", schedule_steps=20, gamma=0.9)  # fmt: skip
     run = make_run(hp, "ProbeDiscount-v0", tmp_path, seeds=[0])
-    (actor,) = a3c_2016.actor_runs(run, 1)
+    actor = ActorRun(run, 0, Board(1, 1))
     envs = actor.make_envs(1)
     model = a3c_2016.make_actor_critic(actor, envs, hp.network, hp.initialization, hp.log_std)
     oracle = copy.deepcopy(model)
@@ -172,7 +173,6 @@ def test_both_actor_learners_move_the_same_parameters(tmp_path):
     assert optimizer.square.is_shared()
     assert (optimizer.square > 0).any()
     assert (actors.board.steps > 0).all()
-    assert not any(learner.own.data.is_shared() for learner in actors.learners)
 
 
 def test_steps_and_episodes_are_counted_exactly(tmp_path):
@@ -192,7 +192,8 @@ def test_steps_and_episodes_are_counted_exactly(tmp_path):
 
 def test_actor_learners_see_states_of_their_own(tmp_path):
     run = make_run(a3c(), "CartPole", tmp_path, seeds=[0])
-    runs = a3c_2016.actor_runs(run, 2)
+    board = Board(2, 1)
+    runs = [ActorRun(run, number, board) for number in range(2)]
     first, second = (each.make_envs(1).observation for each in runs)
     assert not np.array_equal(first, second)
     draws = [each.rng("action").uniform(3) for each in runs]
@@ -254,17 +255,17 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     class Looks(Run):
         def iterations(self):
             begun.append({n: p.clone() for n, p in self._kept["model"].named_parameters()})
-            begun.append([learner.run.state_dict() for learner in self._kept["actors"].learners])
             begun.append(self._kept["optimizer"].square.clone())
+            self._kept["actors"]._start()
+            begun.append(self._kept["actors"].state_dict())
             yield from super().iterations()
 
     run = trained(a3c(), "CartPole", tmp_path, kind=Looks, steps=400)
-    parameters, runs, square = begun
+    parameters, square, restored = begun
     for name, value in parameters.items():
         assert torch.equal(value, state["kept"]["model"][name])
     assert torch.equal(square, state["kept"]["optimizer"]["square"])
-    for found, saved in zip(runs, actors["learners"], strict=True):
-        assert_same(found, saved["run"])
+    assert_same(restored, actors)
     assert (tmp_path / "seed-0.jsonl").read_text().startswith(logged)
     ended = sum(episode["length"] for episode in lines(tmp_path, 0, "episode"))
     assert ended + sum(map(running, kept(tmp_path)["kept"]["actors"]["learners"])) == run.steps_done
@@ -348,7 +349,7 @@ def test_running_statistics_are_refused():
 def test_a_gpu_is_refused(tmp_path):
     run = make_run(a3c(), "CartPole", tmp_path, seeds=[0], device="meta")
     with pytest.raises(ReproError, match="expected --device cpu"):
-        a3c_2016.train(run)
+        processes.ActorLearners(run, 2, lambda its: its, [])
 
 
 # What the launcher makes of the declaration.

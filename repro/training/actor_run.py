@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repro.errors import ReproError
 from repro.training.rng import Streams
 from repro.training.run import Run
 from repro.training.training_environments import TrainingEnvironments
@@ -131,14 +130,3 @@ class ActorRun(Run[H]):
             envs.load_state_dict(state["envs"][purpose])
         for purpose, streams in self._streams.items():
             streams.load_state_dict(state["streams"][purpose])
-
-
-def actor_runs(run: Run[H], number: int) -> list[ActorRun[H]]:
-    """One for each of `number` actor-learners of `run`."""
-    if run.device.type != "cpu":
-        raise ReproError(
-            f"--device {run.device}: actor-learners are processes that share the memory of a CPU; "
-            "expected --device cpu"
-        )
-    board = Board(number, len(run.seeds))
-    return [ActorRun(run, index, board) for index in range(number)]

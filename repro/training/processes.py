@@ -1,8 +1,9 @@
 """Parallel actor-learners: processes that act and learn by themselves on shared parameters.
 
-    runs = actor_runs(run, number)                    # what each is given in place of the run
-    learners = [make_learner(each) for each in runs]  # made here, trained in their processes
-    with ActorLearners(run, learners, shared=[parameters.data, optimizer.square]) as actors:
+    def learner(its):                     # called in each process, with what it has for the run
+        return Learner(its, its.make_envs(per_seed=1), model, optimizer)
+
+    with ActorLearners(run, number, learner, [parameters.data, optimizer.square]) as actors:
         run.keep(model=model, optimizer=optimizer, actors=actors)
         for _ in run.iterations():
             actors.round()
@@ -16,12 +17,14 @@ system's choice, so runs do not repeat bit for bit; nothing else is lost when on
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
+import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -35,16 +38,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.errors import ReproError
-from repro.training.actor_run import Board, Report
+from repro.training.actor_run import ActorRun, Board, Report
 from repro.training.run import Run
 
 ROUND = 1000  # environment steps of a seed between two pauses
+PR_SET_PDEATHSIG = 1  # of Linux's sys/prctl.h
 
 
 class Learner(Protocol):
-    """One actor-learner: its run, and what it keeps beside environments and generators."""
-
-    run: Any  # its ActorRun
+    """One actor-learner. state_dict: what is its own beside environments and generators."""
 
     def update(self) -> None:
         """Act for a while, and update the shared parameters once."""
@@ -56,16 +58,32 @@ class Learner(Protocol):
 class ActorLearners:
     """The processes of a run's actor-learners, and what a checkpoint keeps of them.
 
-    shared: tensors that all of them read and write; anything else is each one's own once the
-    processes start. That is with the first round, after `keep` has restored everything. They end
-    with the `with` block, or within an update of their parent's death, whatever killed it.
+    number: of processes. learner: makes one's learner, in its process, since environments may have
+    threads, which no fork carries over. shared: tensors that all of them read and write; anything
+    else is each one's own once the processes start. That is with the first round, after `keep` has
+    restored everything. They end with the `with` block, or within an update of their parent's
+    death, whatever killed it.
+
+    Raises ReproError for a run on another device than the CPU.
     """
 
-    def __init__(self, run: Run[Any], learners: Sequence[Learner], shared: Sequence[Tensor]):
-        self.run, self.learners = run, list(learners)
-        self.board: Board = self.learners[0].run.board
+    def __init__(
+        self,
+        run: Run[Any],
+        number: int,
+        learner: Callable[[ActorRun[Any]], Learner],
+        shared: Sequence[Tensor],
+    ):
+        if run.device.type != "cpu":
+            raise ReproError(
+                f"--device {run.device}: actor-learners are processes that share the memory of a "
+                "CPU; expected --device cpu"
+            )
+        self.run, self.learner = run, learner
+        self.board = Board(number, len(run.seeds))
         for tensor in shared:
             tensor.share_memory_()
+        self._states: list[dict[str, Any] | None] = [None] * number
         self._processes: list[BaseProcess] = []
         self._ends: list[Connection] = []
 
@@ -117,25 +135,22 @@ class ActorLearners:
 
     def state_dict(self) -> dict[str, Any]:
         """The counters, and of each actor-learner all that is its own. Between rounds only."""
-        states = self._ask("state") if self._processes else map(_state_of, self.learners)
-        return {"steps": torch.from_numpy(self.board.steps.copy()), "learners": list(states)}
+        states = self._ask("state") if self._processes else self._states
+        return {"steps": torch.from_numpy(self.board.steps.copy()), "learners": states}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         assert not self._processes, "state is loaded before the first round"
         self.board.steps[:] = state["steps"].numpy()
-        for learner, own in zip(self.learners, state["learners"], strict=True):
-            learner.run.load_state_dict(own["run"])
-            learner.load_state_dict(own["learner"])
+        self._states = state["learners"]
 
     def _start(self) -> None:
         """Fork: what was made and restored here is there, and shared tensors stay shared."""
         context = get_context("fork")
-        parent = os.getpid()
-        for number, learner in enumerate(self.learners):
+        for number, state in enumerate(self._states):
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve,
-                args=(learner, theirs, parent, [*self._ends, ours]),
+                args=(self, number, state, theirs, [*self._ends, ours]),
                 name=f"actor-learner {number}",
                 daemon=True,
             )
@@ -193,39 +208,58 @@ class Failure(NamedTuple):
         return RuntimeError(f"actor-learner {number}: {self.line}\n{self.details}")
 
 
-def _serve(learner: Learner, end: Connection, parent: int, inherited: list[Connection]) -> None:
+def _serve(
+    all_: ActorLearners,
+    number: int,
+    state: dict[str, Any] | None,
+    end: Connection,
+    inherited: list[Connection],
+) -> None:
     """An actor-learner's process: rounds and questions, until its parent is gone."""
+    if sys.platform == "linux":  # killed with the parent, even while stuck in foreign code
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     for other in inherited:  # else the parent's end would never close
         other.close()
     with suppress(EOFError, ConnectionError):
+        served = None
         while True:
             question, argument = _receive(end)
             try:
-                answer: Any = _state_of(learner) if question == "state" else _act(learner, argument)
+                served = served or _Served(all_, number, state)
+                answer: Any = served.state() if question == "state" else served.round(argument)
             except Exception as error:
-                first = (str(error).strip().splitlines() or ["no message"])[0]
-                expected = isinstance(error, ReproError)
-                line = first if expected else f"{type(error).__name__}: {first}"
-                answer = Failure(line, traceback.format_exc(), expected)
-            if os.getppid() != parent:
-                return
+                answer = _failure(error)
             _send(end, answer)
 
 
-def _act(learner: Learner, until: NDArray[np.int64]) -> Report:
-    """One round."""
-    run, parent = learner.run, os.getppid()
-    while run.goes_on(until) and os.getppid() == parent:
-        learner.update()
-    report: Report = run.report()
-    return report
+class _Served:
+    """An actor-learner in its process."""
+
+    def __init__(self, all_: ActorLearners, number: int, state: dict[str, Any] | None):
+        self.run = ActorRun(all_.run, number, all_.board)
+        self.learner = all_.learner(self.run)
+        if state is not None:
+            self.run.load_state_dict(state["run"])
+            self.learner.load_state_dict(state["learner"])
+
+    def round(self, until: NDArray[np.int64]) -> Report:
+        parent = os.getppid()
+        while self.run.goes_on(until) and os.getppid() == parent:
+            self.learner.update()
+        return self.run.report()
+
+    def state(self) -> dict[str, Any]:
+        return {"run": self.run.state_dict(), "learner": self.learner.state_dict()}
 
 
-def _state_of(learner: Learner) -> dict[str, Any]:
-    return {"run": learner.run.state_dict(), "learner": learner.state_dict()}
+def _failure(error: Exception) -> Failure:
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    expected = isinstance(error, ReproError)
+    line = first if expected else f"{type(error).__name__}: {first}"
+    return Failure(line, traceback.format_exc(), expected)
 
 
 def _send(end: Connection, message: Any) -> None:
