@@ -236,11 +236,15 @@ def test_policy_pt_holds_the_first_seed_and_loads_without_code(tmp_path):
     assert found["collector"]["observations"]["mean"].shape == (1, 3)
 
 
-def test_checkpoint_of_other_seeds_is_refused(tmp_path):
+def test_checkpoint_of_other_seeds_is_not_taken(tmp_path):
     trained(ppo(), "Pendulum", tmp_path, steps=1)
     assert kept(tmp_path)["iteration"] == 1
-    with pytest.raises(Exception, match="saved environments have seeds"):
-        trained(ppo(), "Pendulum", tmp_path, seeds=(3, 4), steps=1)
+    said = []
+    run = make_run(ppo(), "Pendulum", tmp_path, seeds=(3, 4), steps=1, report=said.append)
+    ppo_2017.train(run)
+    assert "checkpoint.pt is damaged (it is another run's)" in said[0].message
+    trained(ppo(), "Pendulum", tmp_path / "alone", seeds=(3, 4), steps=1)
+    assert (tmp_path / "seed-3.jsonl").read_text() == (tmp_path / "alone/seed-3.jsonl").read_text()
 
 
 def test_damaged_checkpoint_is_said_and_training_starts_anew(tmp_path):

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.faults import processes
 from benchmarks.faults.finding import Finding
-from benchmarks.faults.mounts import mounted
+from benchmarks.faults.mounts import IN_MEMORY, READ_ONLY, mounted
 from benchmarks.faults.subjects import PPO, Place, log_bytes, same
+from benchmarks.faults.trial import finish, stop_half_way
 from benchmarks.spoiled import copies
 
 BIG = 1 << 16
@@ -21,7 +23,7 @@ def full_disk(place: Place) -> Finding:
     """A file system in memory runs full while a run is on it."""
     found = Finding("a disk (tmpfs) that is full to the last byte in mid-run; then space is freed")
     expected = place.undisturbed(PPO)
-    with mounted(place.folder / "full disk", "16m") as mount:
+    with mounted(place.folder / "full disk", IN_MEMORY) as mount:
         if mount is None:
             found.skipped = "no file system can be mounted here"
             return found
@@ -60,75 +62,64 @@ def fill(path: Path) -> None:
 
 
 def unwritable(place: Place) -> Finding:
-    """`runs/` on a file system that is read-only, at first and between two sessions."""
+    """`runs/` is read-only, at first and between two sessions."""
     found = Finding("`runs/` read-only at the start, and again after a kill in mid-run")
     expected = place.undisturbed(PPO)
-    with mounted(place.folder / "unwritable", "64m") as mount:
+    command = place.command(PPO, "unwritable")
+    with mounted(command.root, READ_ONLY) as mount:
         if mount is None:
             found.skipped = "no file system can be mounted here"
             return found
-        command = place.command(PPO, "unwritable/run")
-        command.arguments[:0] = mount.prefix
-        root, half = mount.seen / "run", log_bytes(expected) // 2
+        inside = place.command(PPO, "unwritable")
+        inside.arguments[:0] = mount.prefix
         for _ in range(2):
             found.times += 1
-            mount.remount("ro")
-            status, said = command.run()
+            status, said = inside.run()
             found.expect(status == 2, f"read-only: ended with {status}, expected 2")
             found.heard(said, "cannot write")
             found.expect(said.count("\n") == 1, f"more than one line was said: {said[-300:]}")
-            mount.remount("rw")
-            with command.started():
-                processes.until(lambda: processes.logged(root) >= half, 300)
-                for pid in processes.of(command.root):
-                    processes.kill(pid)
-            processes.all_gone(command.root)
-        status, said = command.run()
-        found.expect(status == 0, f"writable again: ended with {status}: {said[-300:]}")
-        (command.folder,) = root.glob("*/*/*/*")
-        found.lost += same(command, expected)
+            stop_half_way(command, expected)
+    finish(found, command, expected)
+    shutil.rmtree(command.root)
     return found
 
 
 def unwritable_results(place: Place) -> Finding:
     """A planned run in a clone that is read-only, with `runs/` elsewhere."""
     found = Finding("a planned run while `results/` is read-only; then it can be written")
-    runs = place.folder / "runs of a plan"
-    with mounted(place.folder / "unwritable results", "128m") as mount:
+    clone, runs = place.folder / "clone", place.folder / "runs of a plan"
+    left_out = shutil.ignore_patterns("results", "runs", "tests", "docs", ".*", "__pycache__")
+    shutil.copytree(place.root, clone, ignore=left_out)
+    (clone / ".gitignore").write_text("__pycache__/\n.cache/\n")
+    own = {"REPRO_ROOT": str(clone), "REPRO_RUNS": str(runs), "PYTHONPATH": str(clone)}
+
+    def repro(*arguments: str, prefix: Sequence[str] = ()) -> tuple[int, str]:
+        command = [*prefix, sys.executable, "-m", "repro", *arguments]
+        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    what = ["ppo-2017", "--env", "CartPole", "--hparams", "classic", "--steps", "2000"]
+    copies.commit_all(clone, "clone")
+    status, said = repro("plan", *what, "--seeds", "2", "--quiet")
+    found.expect(status == 0, f"the plan ended with {status}: {said[-300:]}")
+    copies.commit_all(clone, "plan")
+    (plan,) = clone.glob("results/*/*/*/plan.json")
+    planned = ["run", "--plan", str(plan)]
+    with mounted(clone, READ_ONLY) as mount:
         if mount is None:
             found.skipped = "no file system can be mounted here"
             return found
-        clone = mount.seen / "clone"
-        left_out = ("results", "runs", "tests", "docs", ".*")
-        shutil.copytree(place.root, clone, ignore=shutil.ignore_patterns(*left_out))
-        (clone / ".gitignore").write_text("__pycache__/\n.cache/\n")
-        own = {"REPRO_ROOT": str(mount.folder / "clone"), "REPRO_RUNS": str(runs)}
-        environment = os.environ | own | {"PYTHONPATH": own["REPRO_ROOT"]}
-
-        def repro(*arguments: str) -> tuple[int, str]:
-            command = [*mount.prefix, sys.executable, "-m", "repro", *arguments]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            return done.returncode, done.stderr
-
-        what = ["ppo-2017", "--env", "CartPole", "--hparams", "classic", "--steps", "2000"]
-        copies.commit_all(clone, "clone")
-        status, said = repro("plan", *what, "--seeds", "2", "--quiet")
-        found.expect(status == 0, f"the plan ended with {status}: {said[-300:]}")
-        copies.commit_all(clone, "plan")
-        (plan,) = clone.glob("results/*/*/*/plan.json")
-        planned = ["run", "--plan", str(mount.folder / plan.relative_to(mount.seen))]
-        mount.remount("ro")
         found.times += 1
-        status, said = repro(*planned)
-        found.expect(status == 2, f"read-only: ended with {status}, expected 2: {said[-300:]}")
-        found.heard(said, "cannot write")
-        trained = {path: path.read_bytes() for path in runs.rglob("outcome.json")}
-        found.expect(trained, "what was trained is lost")
-        mount.remount("rw")
-        status, said = repro(*planned)
-        found.expect(status == 0, f"writable again: ended with {status}: {said[-300:]}")
-        kept = all(path.read_bytes() == content for path, content in trained.items())
-        found.expect(kept, "finished seeds were trained again")
-        found.expect((plan.parent / "metrics.json").exists(), "the result was not written")
+        status, said = repro(*planned, prefix=mount.prefix)
+    found.expect(status == 2, f"read-only: ended with {status}, expected 2: {said[-300:]}")
+    found.heard(said, "cannot write")
+    trained = {path: path.read_bytes() for path in runs.rglob("outcome.json")}
+    found.expect(trained, "what was trained is lost")
+    status, said = repro(*planned)
+    found.expect(status == 0, f"writable again: ended with {status}: {said[-300:]}")
+    kept = all(path.read_bytes() == content for path, content in trained.items())
+    found.expect(kept, "finished seeds were trained again")
+    found.expect((plan.parent / "metrics.json").exists(), "the result was not written")
+    shutil.rmtree(clone)
     shutil.rmtree(runs)
     return found

@@ -1,4 +1,4 @@
-"""File systems of our own that fill up or refuse writing, seen by the commands inside alone."""
+"""File systems of our own: one that fills up, one that refuses writing, for the commands inside."""
 
 from __future__ import annotations
 
@@ -6,35 +6,38 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.processes import until
 
+IN_MEMORY = 'mount -t tmpfs -o size=16m none "$0"'
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
 
+
+@dataclass(frozen=True)
 class Mount:
-    """A small file system in memory at `folder`, in a mount namespace of its own."""
+    """A mount namespace of its own. prefix: of a command that is to run in it.
 
-    def __init__(self, folder: Path, holder: int, prefix: list[str]) -> None:
-        self.folder, self.prefix = folder, prefix
-        # The same folder as seen from outside.
-        self.seen = Path(f"/proc/{holder}/root") / folder.relative_to("/")
+    seen: the folder mounted there, as it is seen from outside.
+    """
 
-    def remount(self, option: str) -> None:
-        """`ro`: nothing can be written; `rw`: it can again."""
-        command = [*self.prefix, "mount", "-o", f"remount,{option}", str(self.folder)]
-        subprocess.run(command, check=True)
+    prefix: list[str]
+    seen: Path
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Mount | None]:
-    """A file system of `size` (`4m`) at `folder`; None where this machine lets us mount nothing."""
-    folder.mkdir(parents=True)
+def mounted(folder: Path, how: str) -> Iterator[Mount | None]:
+    """Mount at `folder`, for commands inside alone; None where this machine lets us mount nothing.
+
+    how: IN_MEMORY, an empty disk of 16 MiB; READ_ONLY, the folder itself.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     root = os.geteuid() == 0
     unshare = ["unshare", "-m"] if root else ["unshare", "-rm"]
-    script = f'mount -t tmpfs -o size={size} none "$0" && echo mounted && exec sleep 3600'
     try:
         holder = subprocess.Popen(
-            [*unshare, "sh", "-c", script, str(folder)],
+            [*unshare, "sh", "-c", f"{how} && echo mounted && exec sleep 3600", str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -47,9 +50,10 @@ def mounted(folder: Path, size: str) -> Iterator[Mount | None]:
         if holder.stdout.readline() != "mounted\n":
             yield None
             return
-        user = [] if root else ["-U", "--preserve-credentials"]
         until(lambda: Path(f"/proc/{holder.pid}/comm").read_text() == "sleep\n", 10)
-        yield Mount(folder, holder.pid, ["nsenter", "-t", str(holder.pid), *user, "-m", "--"])
+        user = [] if root else ["-U", "--preserve-credentials"]
+        prefix = ["nsenter", "-t", str(holder.pid), *user, "-m", "--"]
+        yield Mount(prefix, Path(f"/proc/{holder.pid}/root") / folder.relative_to("/"))
     finally:
         holder.kill()
         holder.wait()
