@@ -184,7 +184,7 @@ def test_plans_for_every_row_that_has_none(clone):
         (("ablate", "ppo-2017", "--env", "HalfCheeta"), 'did you mean "HalfCheetah"?'),
         (("ablate", "ppo-2017", "--out", "x.gif"), ".svg, .png or .pdf"),
         (("ablate", "ppo-2017", "--looks", "5,10"), "add --plan"),
-        (("ablate", "ppo-2017", "--plan", "--seeds", "0,1"), "a plan takes a number"),
+        ((*OPTIONS, "--plan", "--seeds", "0,1"), "a plan takes a number"),
     ],
 )
 def test_wrong_input_gets_one_line(clone, arguments, expected):

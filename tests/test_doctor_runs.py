@@ -70,10 +70,14 @@ HUGE_STEPS = {
 @pytest.mark.parametrize(
     ("expected", "changes"),
     [
-        ({"policy-stands-still"}, {"step_size": {"kind": "constant", "value": 0.0}}),
+        pytest.param(
+            {"policy-stands-still"},
+            {"step_size": {"kind": "constant", "value": 0.0}},
+            marks=pytest.mark.slow,
+        ),
         ({"explained-variance"}, {"value_coefficient": 0.0}),
         ({"entropy-collapsed"}, {"entropy_coefficient": -3.0}),
-        ({"kl-far-from-target", "kl-spikes"}, HUGE_STEPS),
+        pytest.param({"kl-far-from-target", "kl-spikes"}, HUGE_STEPS, marks=pytest.mark.slow),
     ],
     ids=["no-step", "no-value-loss", "entropy-sign", "huge-steps"],
 )
@@ -81,6 +85,7 @@ def test_a_spoiled_run_is_warned_of(expected, changes, tmp_path):
     assert expected <= warned(cartpole(tmp_path, **changes))
 
 
+@pytest.mark.slow
 def test_values_that_feed_on_themselves_are_found(tmp_path, monkeypatch):
     def ddpg(folder: Path) -> set[str]:
         hparams = DDPG | {"gamma": 0.9, "random_steps": 50, "minibatch_size": 16}
