@@ -168,7 +168,7 @@ class ActorLearner:
         """Steps until a terminal state or t_max of them, then one update of θ and θ_v."""
         run, hp, shared = self.run, self.run.hparams, self.optimizer.parameters
         step_size = run.scheduled(hp.step_size)
-        self.own.data.copy_(shared.data)  # a3c-2016 alg.S3: θ′ ← θ, θ′_v ← θ_v
+        self.own.data.copy_(shared.data)  # a3c-2016 alg.S3 (θ′ ← θ, θ′_v ← θ_v)
         rollout = self.collector.collect(self.model)
         returns, old_values = returns_and_values(self.model, rollout, hp)
         observation = run.batch(self.collector.refreshed(rollout))

@@ -65,7 +65,14 @@ def test_better_action_depends_on_the_observation(surrogate, tmp_path):
 
 
 def test_pictures_are_seen(tmp_path):
-    conv = {"kind": "conv", "channels": [16], "kernels": [3], "strides": [3], "padding": [0], "hidden": 32}
+    conv = {
+        "kind": "conv",
+        "channels": [16],
+        "kernels": [3],
+        "strides": [3],
+        "padding": [0],
+        "hidden": 32,
+    }
     run = trained(ppo(network=conv), "ProbeImage-v0", tmp_path, steps=STEPS)
     for x, choice in ((1, 1), (-1, 0)):
         with torch.no_grad():
