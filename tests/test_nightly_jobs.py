@@ -171,11 +171,11 @@ def test_seeds_follow_from_the_committed_night_and_differ_between_nights(clone):
 
 def test_a_job_goes_wrong_without_ending_the_night(clone, monkeypatch):
     def refuse(*args, **options):
-        raise ReproError("the run is being run by process 7")
+        raise ReproError(f"{paths.RUNS}/a is being run by process 7")
 
     monkeypatch.setattr(carry, "launch", refuse)
     event = run(night_of(job(plan_here())))
-    assert (event.outcome, event.said) == ("failed", ["the run is being run by process 7"])
+    assert (event.outcome, event.said) == ("failed", ["runs/a is being run by process 7"])
     gone = night_of(msgspec.structs.replace(job(plan_here()), plan="0" * 64))
     assert "another plan" in run(gone).said[0]
 

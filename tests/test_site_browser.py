@@ -24,6 +24,7 @@ PAGES = [
     "graph.html",
     "path.html",
     "verdicts.html",
+    "nightly.html",
 ]
 
 

@@ -99,7 +99,7 @@ class _Runner:
             seconds=round(sum(self.trained.values()), 1),
             wall=round(time.monotonic() - self.began, 1),
             tests=tests,
-            said=self.said,
+            said=[night.portable(line) for line in self.said],
         )
 
     def _plan(self, plan: Plan) -> night.Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from repro import evidence, git, paths, results
 from repro.attempts import log_attempt
 from repro.cards import load_card
@@ -147,6 +149,4 @@ def _draw(plan: Plan) -> None:
 
 
 def _failed(event: Event, why: str) -> Event:
-    import msgspec
-
-    return msgspec.structs.replace(event, outcome="failed", said=[*event.said, why])
+    return msgspec.structs.replace(event, outcome="failed", said=[*event.said, night.portable(why)])

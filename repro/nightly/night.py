@@ -10,7 +10,6 @@ Nobody picks the seeds of a check: they follow from the digest of the committed 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -222,10 +221,13 @@ def plan_of(job: Job) -> Plan:
     return plan
 
 
+def portable(text: str) -> str:
+    """Words for a report that is committed: without the paths of this machine."""
+    for place, name in ((paths.RUNS, "runs"), (paths.ROOT, ".")):
+        text = text.replace(str(place), name).replace(str(place.resolve()), name)
+    return text
+
+
 def slug(*words: str) -> str:
     """Words as one name for files: `ppo-2017.HalfCheetah-v4.mujoco+no-clip`."""
     return ".".join(re.sub(r"[^A-Za-z0-9._+-]+", "-", word) for word in words)
-
-
-def titles(night: Night) -> Iterator[str]:
-    return (f"{job.kind} {job.folder}" for job in night.jobs)
