@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro import git
-from repro.files import canonical
+from repro.files import canonical, writing
 
 if TYPE_CHECKING:
     from repro.launch.local import Outcome
@@ -27,7 +27,7 @@ def log_attempt(folder: Path, **event: Any) -> None:
     path = folder / NAME
     # A writer killed in the middle leaves half a line; ours begins a new one.
     torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
-    with open(path, "ab") as file:
+    with writing(path), open(path, "ab") as file:
         file.write((b"\n" if torn else b"") + line + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -100,7 +100,8 @@ def test_from_the_record_to_the_page(tmp_path, capsys):
     page.write_text(f"Before.\n{report.BEGIN}\nold\n{report.END}\nAfter.\n")
     trial = kills.Trial(PPO, kills.LOCAL, [{"victim": "everything", "at": 0.25}], [], 2)
     record.add_trial(rows, trial, "c" * 40, 12.0)
-    found = finding.Finding("a full disk", 2, ["disk full while writing /a/b/c/d.pt: kept"])
+    found = finding.Finding("a full disk", 2)
+    found.heard("first\ndisk full while writing /a/b c/d.pt: kept\n", "disk full")
     record.add_finding(rows, "full disk", found, "c" * 40, 3.0)
     arguments = ["report", "--record", str(rows), "--page", str(page)]
     assert main(arguments) == 3

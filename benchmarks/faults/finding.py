@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,16 @@ class Finding:
     def expect(self, holds: object, what: str) -> None:
         """Note what should have been and was not."""
         if not holds:
-            self.lost.append(what)
+            self.lost.append(shown(what))
 
     def heard(self, text: str, words: str) -> None:
         """Expect one line with these words, and no traceback."""
         lines = [line for line in text.splitlines() if words in line]
         self.expect(lines, f"expected to read “{words}”, found: {text[-300:]}")
         self.expect("Traceback" not in text, f"a traceback was shown: {text[-300:]}")
-        self.said += [line for line in lines[:1] if words not in " ".join(self.said)]
+        self.said += [shown(line) for line in lines[:1] if words not in " ".join(self.said)]
+
+
+def shown(line: str) -> str:
+    """A line without the folders that it ran in."""
+    return re.sub(r"/[^\n:;'\"]*/(?=[^/])", "…/", line)

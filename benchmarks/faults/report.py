@@ -76,20 +76,11 @@ def scenario_table(rows: dict[str, Row]) -> list[str]:
     for name in SCENARIOS:
         if row := rows.get(name):
             figures = "; ".join(f"{what} {value}" for what, value in row["figures"].items())
-            said = "<br>".join(shown(line) for line in row["said"]) or figures or "–"
+            said = "<br>".join(line.replace("|", "\\|") for line in row["said"]) or figures or "–"
             held = f"not tried: {row['skipped']}" if row["skipped"] else "nothing"
             cells = [name, row["tried"], row["times"], said, "; ".join(row["lost"]) or held]
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
-
-
-def shown(line: str) -> str:
-    """A line without the folders it ran in, for a table."""
-    words = [
-        f"…/{word.rsplit('/', 1)[1]}" if word.count("/") > 2 else word
-        for word in line.replace("|", "\\|").split()
-    ]
-    return " ".join(words)
 
 
 def tables(record: Row) -> str:
