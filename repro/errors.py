@@ -14,6 +14,10 @@ class ReproError(Exception):
 
     exit_code = 2
 
+    def __init__(self, message: str = ""):
+        """One line, also where it quotes a stranger's line breaks or control characters."""
+        super().__init__("".join(c if c.isprintable() else " " for c in str(message)))
+
 
 class Unfinished(ReproError):
     """Work is left over (interrupted worker, prefix of a plan); the same command resumes it."""

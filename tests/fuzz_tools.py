@@ -92,6 +92,8 @@ def mutated_data(value: Any) -> st.SearchStrategy[Any]:
                 old = inner[path[-1]]
             except (KeyError, IndexError, TypeError):
                 continue
+            if not isinstance(inner, (dict, list)):
+                continue
             if how == "replace":
                 inner[path[-1]] = copy.deepcopy(new)
             elif how == "remove":
