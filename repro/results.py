@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from repro.errors import ReproError, Unfinished
-from repro.files import digest, remove_leftovers, write_bytes, write_json, write_text
+from repro.files import digest, remove_leftovers, write_bytes, write_json, write_text, writing
 from repro.plans import Plan
 
 if TYPE_CHECKING:
@@ -258,7 +258,8 @@ def merge(folder: RunFolder, plan: Plan, commit: str, look: int | None = None) -
     files["manifest.json"] = result_manifest(folder, plan, commit, seeds)
     files["doctor.json"] = record(folder, experiment, seeds)
     if experiment.evaluation is None:
-        (plan.folder / "evaluations.csv").unlink(missing_ok=True)
+        with writing(plan.folder / "evaluations.csv"):
+            (plan.folder / "evaluations.csv").unlink(missing_ok=True)
     copy_policy(folder, seeds[0], plan.folder)
     write_files(plan.folder, files)
     return plan.folder
