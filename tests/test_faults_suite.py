@@ -26,7 +26,8 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path):
     place = Place(tmp_path, paths.ROOT)
     trial = kills.run(place, subject, kills.LOCAL, random.Random(3), most=1)
     assert trial.lost == []
-    assert trial.starts == len(trial.kills) + 1
+    assert len(trial.kills) == 1  # which may come when all is done: then nothing starts again
+    assert trial.starts in (1, 2)
     assert not list(tmp_path.glob("killed*"))
     # It is not blind: a byte of a log is noticed.
     command = place.command(subject, "")

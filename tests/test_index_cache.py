@@ -20,6 +20,7 @@ from repro.index import STATUSES, open_index, store
 from repro.index.store import folded
 
 SOME = ("ppo-2017", "trpo-2015", "gae-2015", "cpi-2002")
+RIVALS = ("a3c-2016", "pg-theorem-1999")  # of whose sets PPO's card speaks
 
 
 @pytest.fixture
@@ -36,6 +37,8 @@ def clone(tmp_path, monkeypatch):
         for folder in ("papers", "hparams"):
             if (project / folder / f"{paper}.yaml").exists():
                 shutil.copy(project / folder / f"{paper}.yaml", tmp_path / folder)
+    for paper in RIVALS:
+        shutil.copy(project / f"hparams/{paper}.yaml", tmp_path / "hparams")
     return tmp_path
 
 
