@@ -160,8 +160,15 @@ def _tensors(state: Any) -> list[torch.Tensor]:
 
 def _run(experiment: Experiment, seed: int, folder: Path, deterministic: bool) -> _Playing:
     module = implementation_of(experiment.paper)
+    try:
+        hparams = msgspec.convert(experiment.hparams, module.HParams)
+    except msgspec.ValidationError as error:
+        raise ReproError(
+            f"{experiment.title} has hyperparameters of other code than today's ({error}); "
+            "its policy is played by the commit in its manifest"
+        ) from None
     return _Playing(
-        hparams=msgspec.convert(experiment.hparams, module.HParams),
+        hparams=hparams,
         env=experiment.env,
         seeds=[seed],
         steps=experiment.steps,

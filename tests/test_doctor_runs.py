@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from msgspec import convert
+from msgspec.structs import replace as with_changes
 from off_policy_tools import DDPG
 from training_tools import make_run, ppo, trained
 
@@ -19,6 +20,7 @@ from repro.doctor.history import Actions, RunHistory
 from repro.doctor.read import read_history, read_seed
 from repro.doctor.replay import replay
 from repro.errors import ReproError
+from repro.experiment import resolve
 from repro.player import Player, networks
 from repro.runs import SeedState
 
@@ -173,3 +175,12 @@ def test_networks_are_counted_without_training(policy):
     found = networks(evidence.experiment_of(RESULT))
     assert found["model"]["policy.mean.layers.1.weight"] == (64, 64)
     assert list(found) == ["model"]
+
+
+def test_hyperparameters_of_other_code_are_one_line():
+    """A run from before a field was added can be read, and its policy no longer played."""
+    experiment = resolve("ppo-2017", "CartPole")
+    fewer = {name: value for name, value in experiment.hparams.items() if name != "gamma"}
+    old = with_changes(experiment, hparams=fewer)
+    with pytest.raises(ReproError, match=r"hyperparameters of other code.*gamma"):
+        networks(old)
