@@ -171,13 +171,21 @@ def test_code_leads_to_the_card_and_back(page: Any, address: str) -> None:
     assert "clipped_surrogate" in page.locator(f"#L{line}:target").inner_text()
 
 
-def test_chart_loads_on_a_click_and_answers_to_hover(page: Any, address: str) -> None:
-    page.goto(address + "papers/ppo-2017.html")
-    for picture in page.locator(".chart img").all():
+def look_at(pictures: Any) -> None:
+    assert pictures.count()
+    for picture in pictures.all():
         picture.scroll_into_view_if_needed()
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+
+
+def test_chart_loads_on_a_click_and_answers_to_hover(page: Any, address: str) -> None:
+    page.goto(address + "papers/ppo-2017.html")
+    look_at(page.locator(".charts:not(details *) .chart img"))
     assert not any("plotly" in url for url in page.asked)
     assert 50_000 < weight(page) < 500_000
+    folded = page.locator("#curves ~ details")
+    folded.first.locator("summary").click()
+    look_at(folded.first.locator("img"))
 
     figure = page.locator("figure.chart").first
     figure.locator("button").click()

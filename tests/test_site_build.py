@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
+import re
 from html.parser import HTMLParser
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,7 +29,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 class Reader(HTMLParser):
-    """Anchors, links and scripts of one page."""
+    """Anchors, links, scripts and unfolded pictures of one page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -38,6 +41,8 @@ class Reader(HTMLParser):
         self.headings: list[int] = []
         self._in_script = False
         self.text: list[str] = []
+        self.pictures: list[str] = []
+        self._folds = 0
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -50,9 +55,13 @@ class Reader(HTMLParser):
         self.links += [str(found[key]) for key in ("href", "src") if found.get(key)]
         if len(tag) == 2 and tag[0] == "h" and tag[1].isdigit():
             self.headings.append(int(tag[1]))
+        self._folds += tag == "details"
+        if tag == "img" and not self._folds:
+            self.pictures.append(str(found["src"]))
 
     def handle_endtag(self, tag: str) -> None:
         self._in_script = False
+        self._folds -= tag == "details"
 
     def handle_data(self, data: str) -> None:
         if self._in_script:
@@ -113,12 +122,14 @@ def test_pages_are_well_formed_for_readers(read: dict[str, Reader]) -> None:
         assert page.inline.strip() == "", name
 
 
-def test_pages_are_light(folder: Path) -> None:
+def test_pages_are_light_with_their_pictures(folder: Path, read: dict[str, Reader]) -> None:
     shared = sum((folder / "static" / n).stat().st_size for n in ("style.css", "site.js"))
     for page in folder.rglob("*.html"):
         size = page.stat().st_size + shared
         if page.name == "index.html" and page.parent == folder:
             size += (folder / "static" / "search.js").stat().st_size
+        seen = read[page.relative_to(folder).as_posix()].pictures
+        size += sum((page.parent / picture).stat().st_size for picture in seen)
         assert size < 500_000, page
 
 
@@ -224,7 +235,23 @@ def test_pictures_lose_digits_and_nothing_else() -> None:
     )
     after = charts.picture(before)
     assert "metadata" not in after
-    assert "M 1.2 2 L -3.5 7" in after
+    assert 'd="m1.2 2l-4.7 5"' in after
+
+
+def test_paths_of_pictures_stay_where_they_are() -> None:
+    chance = random.Random(5)
+    points = [(chance.uniform(0, 400), chance.uniform(-9, 9)) for _ in range(99)]
+    path = "M " + " L ".join(f"{x:.6f} {y:.6f}" for x, y in points)
+    drawn = charts.picture(f'<svg><path d="{path}"/>').split(' d="')[1]
+    steps = [float(number) for number in re.findall(r"-?\d*\.?\d+", drawn)]
+    for at, values in enumerate(([x for x, _ in points], [y for _, y in points])):
+        walked = list(accumulate(steps[at::2]))
+        assert walked == pytest.approx(values, abs=0.05001)
+
+
+def test_a_closed_path_goes_on_from_its_start() -> None:
+    square = '<svg><path d="M 10 10.04 L 20 10 L 20 0.5 z M 10.5 11 L 0 -0.3 "/>'
+    assert 'd="m10 10l10 0 0-9.5zm.5 1l-10.5-11.3"' in charts.picture(square)
 
 
 @pytest.mark.parametrize(

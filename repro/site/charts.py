@@ -31,12 +31,38 @@ _DARK = {
 def picture(svg: str) -> str:
     """plot.svg with coordinates to a tenth of a point, no metadata, and colours for the dark."""
     text = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    text = re.sub(r'(?<= d=")[ML\d\s.z-]*(?=")', lambda found: _relative(found[0]), text)
     text = re.sub(r"(?<=[\s\"ML,(-])(\d+\.\d{2,})(?=[\s\"),])", _rounded, text)
     text = re.sub(r">\s+<", "><", text)
     text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
     rules = "".join(f'[style*="{old}"]{{{new}!important}}' for old, new in _DARK.items())
     style = f"<style>@media(prefers-color-scheme:dark){{{rules}}}</style>"
     return re.sub(r"(<svg\b[^>]*>)", lambda found: found[1] + style, text, count=1)
+
+
+def _relative(path: str) -> str:
+    """Absolute lines (`M 1.23 4.5 L 6 7 z`) as steps from point to point: half as long.
+
+    Points are rounded to tenths first, and steps are taken between the rounded, so none drifts.
+    """
+    drawn, last, at, start = "", "", (0, 0), (0, 0)
+    for command, x, y in re.findall(r"(z|[ML](?=\s))(?:(?<!z)\s+(\S+)\s+(\S+))?", path):
+        if command == "z":
+            drawn, at = drawn + "z", start
+        else:
+            point = round(float(x) * 10), round(float(y) * 10)
+            steps = " ".join(_tenths(new - old) for new, old in zip(point, at, strict=True))
+            drawn += (" " if command == last else command.lower()) + steps
+            at, start = point, point if command == "M" else start
+        last = command
+    return drawn.replace(" -", "-")
+
+
+def _tenths(count: int) -> str:
+    """As SVG writes numbers: 12 is 1.2, −3 is -.3, 40 is 4."""
+    whole, tenth = divmod(abs(count), 10)
+    digits = f"{whole or ''}{f'.{tenth}' if tenth else ''}" or "0"
+    return f"-{digits}" if count < 0 else digits
 
 
 def _rounded(found: re.Match[str]) -> str:

@@ -67,6 +67,15 @@ class Paper:
         return [result for result in self.results if result.drawn]
 
     @property
+    def drawn_by_env(self) -> dict[str, list[Result]]:
+        """Task → its results that have curves, that of a set the card takes by default first."""
+        defaults = self.card.default.values() if self.card else ()
+        found = defaultdict(list)
+        for result in sorted(self.drawn, key=lambda r: r.experiment.arm not in defaults):
+            found[result.experiment.env].append(result)
+        return dict(sorted(found.items()))
+
+    @property
     def status(self) -> str:
         if self.stored:
             return str(self.stored["status"])
