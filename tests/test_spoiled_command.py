@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.copies import commit_of, environment
 from benchmarks.spoiled import copies
 from benchmarks.spoiled.faults import FAULTS, fault_named
 from benchmarks.spoiled.jobs import Job, Task
@@ -22,7 +23,7 @@ STEPS, SEEDS = 20480, 2
 
 def head() -> str:
     try:
-        return copies.commit_of("HEAD")
+        return commit_of("HEAD")
     except ReproError:
         pytest.skip("faults are planted in commits, and this is no git clone")
 
@@ -38,7 +39,7 @@ def test_a_copy_is_the_commit_with_the_fault_and_without_results(name: str, tmp_
     status = ["git", "status", "--porcelain"]
     clean = subprocess.run(status, cwd=target, capture_output=True, text=True, check=True)
     assert clean.stdout == ""  # else no plan could be carried out in it
-    assert copies.environment(target)["REPRO_ROOT"] == str(target)
+    assert environment(target)["REPRO_ROOT"] == str(target)
 
 
 def test_a_stale_fault_leaves_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

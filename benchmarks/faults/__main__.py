@@ -22,12 +22,12 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks import copies
+from benchmarks.command import Suite
 from benchmarks.faults import kills, record, report
 from benchmarks.faults.scenarios import SCENARIOS
 from benchmarks.faults.subjects import Place
-from benchmarks.spoiled import copies
 from repro import git, paths
 from repro.errors import ReproError, nearest
 
@@ -35,38 +35,16 @@ KILLS = "kills"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    try:
-        arguments = parser().parse_args(argv)
-        return int(arguments.execute(arguments))
-    except ReproError as error:
-        print(f"faults: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("faults: interrupted; the same command goes on from here", file=sys.stderr)
-        return 3
-
-
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m benchmarks.faults",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = made.add_subparsers(dest="command", required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--record", type=Path, default=record.RECORD, metavar="FILE")
-    running = commands.add_parser("run", parents=[common])
+    suite = Suite("faults", __doc__, record.RECORD)
+    running = suite.command("run", run)
     running.add_argument("--kills", type=int, default=report.KILLS, help="in all; default: 100")
     running.add_argument("--only", metavar="FAULT", help=f"{KILLS}, {', '.join(SCENARIOS)}")
     running.add_argument("--again", action="store_true", help="forget what was recorded")
     running.add_argument("--commit", default="HEAD", metavar="REVISION")
     running.add_argument("--no-ray", action="store_true", help="local processes only")
     running.add_argument("--inside", help=argparse.SUPPRESS)  # the commit, within its copy
-    running.set_defaults(execute=run)
-    reporting = commands.add_parser("report", parents=[common])
-    reporting.add_argument("--page", type=Path, default=report.PAGE, metavar="FILE")
-    reporting.set_defaults(execute=write)
-    return made
+    suite.report(write, report.PAGE)
+    return suite.main(argv)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import copies
 from benchmarks.faults import processes
 from benchmarks.faults.finding import Finding
 from benchmarks.faults.mounts import IN_MEMORY, READ_ONLY, mounted
 from benchmarks.faults.subjects import PPO, Place, log_bytes, same
 from benchmarks.faults.trial import finish, stop_half_way
-from benchmarks.spoiled import copies
 
 BIG = 1 << 16
 

@@ -17,45 +17,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks import copies
+from benchmarks.command import Suite
 from benchmarks.mutants import catalogue, record, report
 from benchmarks.mutants.hunt import Copy
-from benchmarks.spoiled import copies
 from repro.errors import ReproError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    try:
-        arguments = parser().parse_args(argv)
-        return int(arguments.execute(arguments))
-    except ReproError as error:
-        print(f"mutants: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("mutants: interrupted; the same command goes on from here", file=sys.stderr)
-        return 3
-
-
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m benchmarks.mutants",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = made.add_subparsers(dest="command", required=True)
-    commands.add_parser("list").set_defaults(execute=show)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--record", type=Path, default=record.RECORD, metavar="FILE")
-    running = commands.add_parser("run", parents=[common])
+    suite = Suite("mutants", __doc__, record.RECORD)
+    suite.command("list", show)
+    running = suite.command("run", run)
     running.add_argument("names", nargs="*", metavar="NAME")
     running.add_argument("--again", action="store_true", help="also what was caught before")
     running.add_argument("--commit", default="HEAD", metavar="REVISION")
-    running.set_defaults(execute=run)
-    reporting = commands.add_parser("report", parents=[common])
-    reporting.add_argument("--page", type=Path, default=report.PAGE, metavar="FILE")
-    reporting.set_defaults(execute=write)
-    return made
+    suite.report(write, report.PAGE)
+    return suite.main(argv)
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import copies
 from benchmarks.mutants.catalogue import EVERY, TESTS, Mutant
-from benchmarks.spoiled import copies
 from benchmarks.spoiled.faults import plant
 from repro import git, paths
 from repro.errors import ReproError

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.command import Suite
+from benchmarks.copies import commit_of
 from benchmarks.spoiled import choose, copies, record, report
 from benchmarks.spoiled.faults import FAULTS, NONE, Fault, fault_named
 from benchmarks.spoiled.jobs import PAPER, Job, Task
@@ -37,42 +39,29 @@ LEAST_SEEDS = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    try:
-        arguments = parser().parse_args(argv)
-        if arguments.command == "report":
-            found = record.read(arguments.record)
-            report.write(arguments.page, found)
-            print(report.outcome(found))
-            return report.status(found)
-        jobs = pilot_jobs(arguments) if arguments.command == "pilot" else run_jobs(arguments)
-        carry_out(jobs, arguments.record, arguments.workers)
-        return 0
-    except ReproError as error:
-        print(f"spoiled: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m benchmarks.spoiled",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--record", type=Path, default=record.RECORD, metavar="FILE")
-    commands = made.add_subparsers(dest="command", required=True)
-    for name, seeds in (("pilot", PILOT_SEEDS), ("run", RUN_SEEDS)):
-        command = commands.add_parser(name, parents=[common])
+    suite = Suite("spoiled", __doc__, record.RECORD)
+    for name, jobs, seeds in (("pilot", pilot_jobs, PILOT_SEEDS), ("run", run_jobs, RUN_SEEDS)):
+        command = suite.command(name, run, jobs=jobs)
         command.add_argument("--fault", action="append", metavar="NAME", help=", ".join(FAULTS))
         command.add_argument("--task", action="append", metavar="ENV:SET")
         command.add_argument("--seeds", type=whole, default=seeds)
         command.add_argument("--steps", type=whole, help="a seed; default: a fifth, or all")
         command.add_argument("--workers", type=whole, default=2)
         command.add_argument("--commit", default="HEAD", metavar="REVISION")
-    commands.add_parser("report", parents=[common]).add_argument(
-        "--page", type=Path, default=report.PAGE, metavar="FILE"
-    )
-    return made
+    suite.report(write, report.PAGE)
+    return suite.main(argv)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    carry_out(arguments.jobs(arguments), arguments.record, arguments.workers)
+    return 0
+
+
+def write(arguments: argparse.Namespace) -> int:
+    found = record.read(arguments.record)
+    report.write(arguments.page, found)
+    print(report.outcome(found))
+    return report.status(found)
 
 
 def pilot_jobs(arguments: argparse.Namespace) -> list[Job]:
@@ -113,7 +102,7 @@ def job(fault: Fault, task: Task, arguments: argparse.Namespace, planned: bool) 
     experiment = resolve(PAPER, task.env, task.hparams)
     record.require_level(task)
     steps = arguments.steps or experiment.steps // (1 if planned else PILOT_SHARE)
-    commit = copies.commit_of(arguments.commit)
+    commit = commit_of(arguments.commit)
     code = copies.code_of(commit)
     return Job(fault, task, steps, arguments.seeds, planned, commit, code)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.copies import commit_all, environment
 from benchmarks.spoiled import copies
 from benchmarks.spoiled.faults import Fault
 from repro import files, git, paths
@@ -100,7 +101,7 @@ class Job:
             self._repro("plan", *what, "--quiet")
         (plan,) = self.copy.glob("results/*/*/*/plan.json")
         if git.last_commit(plan) is None:
-            copies.commit_all(self.copy, "Plan")
+            commit_all(self.copy, "Plan")
         return plan.relative_to(self.copy)
 
     def _repro(self, *arguments: str) -> None:
@@ -108,7 +109,7 @@ class Job:
         process = subprocess.Popen(
             [sys.executable, "-m", "repro", *arguments],
             cwd=self.copy,
-            env=copies.environment(self.copy),
+            env=environment(self.copy),
             start_new_session=True,  # signals are passed on below, once
         )
 
