@@ -23,6 +23,14 @@ import numpy as np
 from gymnasium import spaces
 
 BEST = 0.5  # of the real-valued actions
+CONV = {  # a network that tells ProbeImage's pictures apart
+    "kind": "conv",
+    "channels": [16],
+    "kernels": [3],
+    "strides": [3],
+    "padding": [0],
+    "hidden": 32,
+}
 ONE = spaces.Box(-1.0, 1.0, (1,), np.float32)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from training_tools import lines, make_run, policy_at, statuses, value_at
+from training_tools import assert_pictures_are_seen, lines, make_run, policy_at, statuses, value_at
 
 from implementations import a3c_2016
 from implementations.a3c_2016 import losses, n_step_returns
@@ -150,19 +150,8 @@ def test_better_action_depends_on_the_observation(tmp_path):
 
 
 def test_pictures_are_seen(tmp_path):
-    conv = {
-        "kind": "conv",
-        "channels": [16],
-        "kernels": [3],
-        "strides": [3],
-        "padding": [0],
-        "hidden": 32,
-    }
-    run = trained(a2c(network=conv), "ProbeImage-v0", tmp_path, steps=4000)
-    for x, choice in ((1, 1), (-1, 0)):
-        with torch.no_grad():
-            seen = run._kept["model"].act(torch.from_numpy(probes.picture(x)).expand(2, 1, 1, 6, 6))
-        assert (seen.log_probs[:, 0, choice].exp() > 0.9).all()
+    run = trained(a2c(network=probes.CONV), "ProbeImage-v0", tmp_path, steps=4000)
+    assert_pictures_are_seen(run)
 
 
 @pytest.mark.parametrize(("time_limit", "value"), [("terminal", 1.0), ("bootstrap", 2.0)])

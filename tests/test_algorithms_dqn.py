@@ -201,9 +201,8 @@ def test_values_depend_on_observation_and_action(variant, tmp_path):
 
 
 def test_pictures_are_seen(tmp_path):
-    conv = {"kind": "conv", "channels": [8], "kernels": [3], "strides": [3], "padding": [0],
-            "hidden": 16}  # fmt: skip
-    run = trained("ProbeImage-v0", tmp_path, steps=240, network=conv)
+    small = probes.CONV | {"channels": [8], "hidden": 16}
+    run = trained("ProbeImage-v0", tmp_path, steps=240, network=small)
     for x, better in ((1, 1), (-1, 0)):
         close(values_at(run, probes.picture(x))[:, better], 1.0)
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import probes
 import pytest
-import torch
-from training_tools import ITERATION, SURROGATES, lines, policy_at, ppo, statuses, trained, value_at
+from training_tools import (
+    ITERATION,
+    SURROGATES,
+    assert_pictures_are_seen,
+    lines,
+    policy_at,
+    ppo,
+    statuses,
+    trained,
+    value_at,
+)
 
 STEPS = 20 * ITERATION
 
@@ -65,20 +74,8 @@ def test_better_action_depends_on_the_observation(surrogate, tmp_path):
 
 
 def test_pictures_are_seen(tmp_path):
-    conv = {
-        "kind": "conv",
-        "channels": [16],
-        "kernels": [3],
-        "strides": [3],
-        "padding": [0],
-        "hidden": 32,
-    }
-    run = trained(ppo(network=conv), "ProbeImage-v0", tmp_path, steps=STEPS)
-    for x, choice in ((1, 1), (-1, 0)):
-        with torch.no_grad():
-            shown = torch.from_numpy(probes.picture(x)).expand(2, 1, 1, 6, 6)
-            seen = run._kept["model"].act(shown)
-        assert (seen.log_probs[:, 0, choice].exp() > 0.9).all()
+    run = trained(ppo(network=probes.CONV), "ProbeImage-v0", tmp_path, steps=STEPS)
+    assert_pictures_are_seen(run)
 
 
 @pytest.mark.parametrize(("time_limit", "value"), [("terminal", 1.0), ("bootstrap", 2.0)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import probes
 import torch
 
 from implementations import ppo_2017
@@ -102,6 +103,17 @@ def value_at(run: Run, *observation: float) -> np.ndarray:
 
 def policy_at(run: Run, *observation: float) -> Any:
     """The policy's distribution at one observation, [S, 1, ...]."""
-    points = torch.tensor(observation).expand(len(run.seeds), 1, -1)
+    return _act(run, torch.tensor(observation))
+
+
+def assert_pictures_are_seen(run: Run) -> None:
+    """On ProbeImage the policy prefers the right action for either picture."""
+    for x, choice in ((1, 1), (-1, 0)):
+        policy = _act(run, torch.from_numpy(probes.picture(x)))
+        assert (policy.log_probs[:, 0, choice].exp() > 0.9).all()
+
+
+def _act(run: Run, observation: torch.Tensor) -> Any:
     with torch.no_grad():
+        points = observation.expand(len(run.seeds), 1, *observation.shape)
         return run._kept["model"].act(points)
