@@ -128,3 +128,11 @@ def test_the_committed_record_lost_nothing():
     assert report.lost(found) == []
     assert set(found["scenarios"]) <= set(scenarios.SCENARIOS)
     assert json.dumps(found)
+
+
+def test_a_traceback_is_forgiven_to_the_child_of_a_killed_command_only() -> None:
+    child = 'Traceback (most recent call last):\n  File "<string>", line 36\nBrokenPipeError'
+    assert kills.orphaned(-9, child)
+    assert not kills.orphaned(3, child)
+    assert not kills.orphaned(-9, child.replace("<string>", "repro/cli.py"))
+    assert not kills.orphaned(-9, child.replace("BrokenPipeError", "ValueError"))
