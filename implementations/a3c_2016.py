@@ -15,18 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repro.training.actor_critic import ActorCritic, make_actor_critic
+from repro.training.actor_critic import (
+    ActorCritic,
+    RecurrentActorCritic,
+    make_actor_critic,
+    make_recurrent_actor_critic,
+)
 from repro.training.choices import (
     Convolutional,
     FullyConnected,
     GlobalNorm,
     LearntStd,
+    Lstm,
     Normc,
     Off,
     Orthogonal,
     ReturnStd,
     RMSPropSettings,
     RunningObservation,
+    SoftplusVariance,
     clip_gradient,
 )
 from repro.training.environments.atari_presets import AtariPreset
@@ -49,6 +56,7 @@ not_deterministic = {
 }
 
 Array = NDArray[np.float32]
+Networks = ActorCritic | RecurrentActorCritic
 
 
 class Synchronous(Choice, frozen=True, kw_only=True, tag="synchronous"):
@@ -77,8 +85,9 @@ class HParams(Strict, frozen=True, kw_only=True):
     over_steps: Literal["sum", "mean"]
     max_grad_norm: GlobalNorm | Off
     network: FullyConnected | Convolutional
+    memory: Lstm | Off
     initialization: Normc | Orthogonal
-    log_std: LearntStd
+    log_std: LearntStd | SoftplusVariance
     clip_actions: bool
     observation_normalization: RunningObservation | Off
     reward_normalization: ReturnStd | Off
@@ -89,6 +98,16 @@ class HParams(Strict, frozen=True, kw_only=True):
         normalized = (self.observation_normalization, self.reward_normalization)
         if isinstance(self.execution, Asynchronous) and normalized != (Off(), Off()):
             raise ValueError("asynchronous actors share no running statistics: normalise nothing")
+
+
+def make_networks(run: Run[HParams], envs: TrainingEnvironments) -> Networks:
+    """π and V; with `memory` of all that was seen since the episode began."""
+    hp = run.hparams
+    if isinstance(hp.memory, Lstm):
+        return make_recurrent_actor_critic(
+            run, envs, hp.network, hp.memory, hp.initialization, hp.log_std
+        )
+    return make_actor_critic(run, envs, hp.network, hp.initialization, hp.log_std)
 
 
 def n_step_returns(
@@ -112,7 +131,7 @@ def n_step_returns(
     return returns
 
 
-def returns_and_values(model: ActorCritic, rollout: Rollout, hp: HParams) -> tuple[Array, Array]:
+def returns_and_values(model: Networks, rollout: Rollout, hp: HParams) -> tuple[Array, Array]:
     """The n-step returns of a rollout and the values of its states, both [S, E, T]."""
     values = rollout.values(model.value)
     next_value = values[:, :, 1:].copy()
@@ -148,7 +167,7 @@ class ActorLearner:
         self,
         run: Run[HParams],
         envs: TrainingEnvironments,
-        model: ActorCritic,
+        model: Networks,
         optimizer: RMSProp,
     ):
         hp = run.hparams
@@ -159,6 +178,7 @@ class ActorLearner:
         self.collector = Collector(
             run, envs, hp.horizon, hp.clip_actions, hp.observation_normalization,
             hp.reward_normalization, hp.gamma, until_end=not alone,
+            memory=self.model.memory(envs.per_seed),
         )  # fmt: skip
         self.kept: dict[str, Any] = {"collector": self.collector}
         if hp.execution == Asynchronous(statistics="own"):
@@ -173,7 +193,8 @@ class ActorLearner:
         returns, old_values = returns_and_values(self.model, rollout, hp)
         observation = run.batch(self.collector.refreshed(rollout))
         action, target = run.batch(rollout.action), run.batch(returns)
-        policy, value = self.model(observation)
+        # The memory is the one it had; gradients end with the rollout.
+        policy, value = self.model(observation, rollout.past)
         policy_loss, value_loss, entropy = losses(policy, action, value, target)
         loss = (  # a3c-2016 sec.4
             policy_loss + hp.value_coefficient * value_loss - hp.entropy_coefficient * entropy
@@ -212,7 +233,7 @@ def asynchronous(run: Run[HParams], statistics: str) -> None:
     """A process an actor-learner, all on the same θ, θ_v and T, each until T > T_max."""
     hp = run.hparams
     spaces = run.make_envs(per_seed=1, purpose="spaces")  # never stepped
-    model = make_actor_critic(run, spaces, hp.network, hp.initialization, hp.log_std)
+    model = make_networks(run, spaces)
     parameters = FlatParameters(model)  # θ and θ_v
     optimizer = hp.rmsprop.make(parameters)  # with g
     shared = [parameters.data]
@@ -234,7 +255,7 @@ def asynchronous(run: Run[HParams], statistics: str) -> None:
 def synchronous(run: Run[HParams]) -> None:
     """One process steps all actors, which makes a single learner's batch."""
     hp, envs = run.hparams, run.make_envs(per_seed=run.hparams.num_actors)
-    model = make_actor_critic(run, envs, hp.network, hp.initialization, hp.log_std)
+    model = make_networks(run, envs)
     learner = ActorLearner(run, envs, model, hp.rmsprop.make(FlatParameters(model)))
     run.keep(model=model, optimizer=learner.optimizer, collector=learner.collector)
     for _ in run.iterations():

@@ -58,7 +58,7 @@ TRAINED = {
         ("classic", "CartPole"),
         ("classic", "FrozenLake"),
     ],
-    "a3c-2016": [("a2c", "Reacher"), ("classic", "CartPole")],
+    "a3c-2016": [("a2c", "Reacher"), ("classic", "CartPole"), ("classic-lstm", "CartPole")],
     "pg-theorem-1999": [("mujoco", "Reacher"), ("classic-actor-critic", "Reacher")],
     "ddpg-2015": [("paper", "Reacher"), ("simplified", "InvertedPendulum")],
     "td3-2018": [("author-2019", "Reacher"), ("camera-ready", "InvertedPendulum")],
@@ -73,7 +73,12 @@ SMOKE = {
         "roboschool": "HalfCheetah",
         "classic": "CartPole",
     },
-    "a3c-2016": {"a2c": "Hopper", "a2c-atari": "Pong", "classic": "Pendulum"},
+    "a3c-2016": {
+        "a2c": "Hopper",
+        "a2c-atari": "Pong",
+        "classic": "Pendulum",
+        "classic-lstm": "Pendulum",
+    },
     "pg-theorem-1999": {
         "mujoco": "Reacher",
         "mujoco-actor-critic": "Reacher",
@@ -107,7 +112,7 @@ NOT_YET = {
     "dqn-2013": set(),
 }
 # sets whose runs do not repeat bit for bit: tried by distribution, in a file of the paper's own
-BY_DISTRIBUTION = {"a3c-2016": {"atari", "classic-asynchronous"}}
+BY_DISTRIBUTION = {"a3c-2016": {"atari", "atari-lstm", "mujoco", "classic-asynchronous"}}
 # paper -> a task that ends at its time limit alone, and changes with which it is reached
 TIME_LIMIT: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "ppo-2017": ("mujoco", "Reacher", {"horizon": 64}, 128),

@@ -11,6 +11,7 @@ ProbeBoth(Box)     one step, the best action depends on the observation  both ne
 ProbeImage         ProbeBoth in pictures                                 convolutions
 ProbeForever(Box)  reward 1 a step until the time limit of one step      time limits
 ProbeTurns(Box)    two states by turns, limit of three steps             which state was cut off
+ProbeMemory(Box)   three steps, the last one's best action is in the first observation   a memory
 ProbeBounds        rewards the action's size as the environment got it   clipping of actions
 """
 
@@ -130,6 +131,29 @@ class Forever(gymnasium.Env):
         return _point(self.x), reward, False, False, {}
 
 
+class Cue(gymnasium.Env):
+    """Shows ±1, then 0 and 0; at the third step the best action is the one that ±1 asked for."""
+
+    LENGTH = 3
+
+    def __init__(self, box: bool = False) -> None:
+        self.observation_space, self.action_space = ONE, ONE if box else spaces.Discrete(2)
+        self.box, self.x, self.t = box, 0.0, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.x, self.t = float(self.np_random.choice([-1.0, 1.0])), 0
+        return _point(self.x), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.t += 1
+        if self.t < self.LENGTH:
+            return _point(0.0), 0.0, False, False, {}
+        if self.box:
+            return _point(0.0), -float(np.square(action[0] - BEST * self.x)), True, False, {}
+        return _point(0.0), 1.0 if (action == 1) == (self.x > 0) else -1.0, True, False, {}
+
+
 PROBES: dict[str, tuple[type[gymnasium.Env], dict[str, Any], int | None]] = {
     "ProbeConstant-v0": (OneStep, {"kind": "constant"}, None),
     "ProbeDiscount-v0": (Discount, {}, None),
@@ -139,6 +163,8 @@ PROBES: dict[str, tuple[type[gymnasium.Env], dict[str, Any], int | None]] = {
     "ProbeBoth-v0": (OneStep, {"kind": "action", "sees": True}, None),
     "ProbeBothBox-v0": (OneStep, {"kind": "action", "box": True, "sees": True}, None),
     "ProbeImage-v0": (Image, {}, None),
+    "ProbeMemory-v0": (Cue, {}, None),
+    "ProbeMemoryBox-v0": (Cue, {"box": True}, None),
     "ProbeBounds-v0": (OneStep, {"kind": "size", "box": True}, None),
     "ProbeForever-v0": (Forever, {"turns": False}, 1),
     "ProbeTurns-v0": (Forever, {"turns": True}, 3),

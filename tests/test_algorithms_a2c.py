@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "over_steps": "mean",
     "max_grad_norm": {"kind": "none"},
     "network": {"kind": "mlp", "hidden": [16], "activation": "tanh"},
+    "memory": {"kind": "none"},
     "initialization": {"kind": "normc", "hidden": 1.0, "policy": 0.1, "value": 1.0},
     "log_std": {"kind": "learnt", "initial": -0.5},
     "clip_actions": False,

@@ -28,6 +28,7 @@ from repro.training.evaluate import Protocol
 from repro.training.run import Run, Stopped
 
 SHARED = {"kind": "asynchronous", "statistics": "shared"}
+CELLS = {"kind": "lstm", "cells": 6, "gain": 1.0, "forget_bias": 1.0}
 STEPS = 800  # probes of one step an episode make as many updates
 
 
@@ -71,6 +72,7 @@ def descendants(of: int | None = None) -> set[int]:
     ("env", "changes"),
     [
         ("ProbeTurns-v0", {"horizon": 3, "time_limit": "bootstrap"}),
+        ("ProbeTurns-v0", {"horizon": 3, "time_limit": "bootstrap", "memory": CELLS}),
         ("ProbeBothBox-v0", {"horizon": 1, "over_steps": "sum"}),
         ("CartPole", {"horizon": 1, "max_grad_norm": {"kind": "global-norm", "max": 0.5}}),
     ],
@@ -94,9 +96,7 @@ def test_rollouts_end_with_the_episode(tmp_path):
     run = make_run(a3c(num_actors=1), "ProbeDiscount-v0", tmp_path, seeds=[0])
     actor = ActorRun(run, 0, Board(1, 1))
     envs = actor.make_envs(1)
-    model = a3c_2016.make_actor_critic(
-        actor, envs, run.hparams.network, run.hparams.initialization, run.hparams.log_std
-    )
+    model = a3c_2016.make_networks(actor, envs)
     optimizer = run.hparams.rmsprop.make(a3c_2016.FlatParameters(model))
     learner = a3c_2016.ActorLearner(actor, envs, model, optimizer)
     for _ in range(3):
@@ -105,6 +105,25 @@ def test_rollouts_end_with_the_episode(tmp_path):
         assert rollout.terminated.tolist() == [[[False, True]]]
         assert rollout.seen.shape == (1, 1, 3, 1)
     assert actor.steps_done == 6
+
+
+def test_what_was_seen_is_carried_over_an_update(tmp_path):
+    """Rollouts of two steps in episodes of three: the second goes on, the third begins anew."""
+    hp = a3c(num_actors=1, memory=CELLS, horizon=2)
+    run = make_run(hp, "ProbeMemory-v0", tmp_path, seeds=[0])
+    actor = ActorRun(run, 0, Board(1, 1))
+    envs = actor.make_envs(1)
+    model = a3c_2016.make_networks(actor, envs)
+    optimizer = run.hparams.rmsprop.make(a3c_2016.FlatParameters(model))
+    learner = a3c_2016.ActorLearner(actor, envs, model, optimizer)
+    seen, collect = [], learner.collector.collect
+    learner.collector.collect = lambda policy: seen.append(collect(policy)) or seen[-1]
+    for _ in range(3):
+        learner.update()
+    begins = [rollout.past.begins[0, 0].int().tolist() for rollout in seen]
+    assert begins == [[1, 0, 0], [0, 1], [1, 0, 0]]
+    assert (seen[0].past.state == 0).all()
+    assert (seen[1].past.state != 0).all()
 
 
 def slow_update(model, g, observations, actions, rewards, last_value, hp, step_size):
@@ -141,7 +160,7 @@ def test_updates_against_the_algorithm_written_out(tmp_path):
     run = make_run(hp, "ProbeDiscount-v0", tmp_path, seeds=[0])
     actor = ActorRun(run, 0, Board(1, 1))
     envs = actor.make_envs(1)
-    model = a3c_2016.make_actor_critic(actor, envs, hp.network, hp.initialization, hp.log_std)
+    model = a3c_2016.make_networks(actor, envs)
     oracle = copy.deepcopy(model)
     optimizer = hp.rmsprop.make(a3c_2016.FlatParameters(model))
     learner = a3c_2016.ActorLearner(actor, envs, model, optimizer)
@@ -242,12 +261,15 @@ class StopsAt(Run):
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     with pytest.raises(Stopped):
-        trained(a3c(), "CartPole", tmp_path, kind=StopsAt, steps=400)
+        trained(a3c(memory=CELLS), "CartPole", tmp_path, kind=StopsAt, steps=400)
     assert not descendants()
     state = kept(tmp_path)
     done, actors = state["steps_done"][0], state["kept"]["actors"]
     assert 100 <= done < 400
     assert actors["steps"].sum() == done
+    assert all(
+        (its["learner"]["collector"]["memory"]["state"] != 0).any() for its in actors["learners"]
+    )
     logged = (tmp_path / "seed-0.jsonl").read_text()
 
     begun = []
@@ -260,7 +282,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
             begun.append(self._kept["actors"].state_dict())
             yield from super().iterations()
 
-    run = trained(a3c(), "CartPole", tmp_path, kind=Looks, steps=400)
+    run = trained(a3c(memory=CELLS), "CartPole", tmp_path, kind=Looks, steps=400)
     parameters, square, restored = begun
     for name, value in parameters.items():
         assert torch.equal(value, state["kept"]["model"][name])

@@ -14,6 +14,8 @@ from repro.training.hparams import Choice, HParams
 from repro.training.networks import Initializer, normc, orthogonal
 from repro.training.normalise import ObservationNormalizer, RewardNormalizer
 from repro.training.optim import Adam, FlatParameters, RMSProp
+from repro.training.recurrent import LSTM
+from repro.training.rng import Streams
 from repro.training.schedules import Schedule
 
 
@@ -87,6 +89,20 @@ class Convolutional(Choice, frozen=True, kw_only=True, tag="conv"):
     hidden: int
 
 
+class Lstm(Choice, frozen=True, kw_only=True, tag="lstm"):
+    """LSTM cells behind the last hidden layer: see `repro.training.recurrent.LSTM`.
+
+    gain: of the orthogonal matrices that both weights start as.
+    """
+
+    cells: int
+    gain: float
+    forget_bias: float
+
+    def make(self, inputs: int, streams: Streams) -> LSTM:
+        return LSTM(inputs, self.cells, orthogonal(self.gain), self.forget_bias, streams)
+
+
 class Normc(Choice, frozen=True, kw_only=True, tag="normc"):
     """Gaussian columns scaled to these norms."""
 
@@ -117,6 +133,11 @@ class LearntStd(Choice, frozen=True, kw_only=True, tag="learnt"):
     """log std of the Gaussian policy: one parameter an action, whatever the state."""
 
     initial: float
+
+
+class SoftplusVariance(Choice, frozen=True, kw_only=True, tag="softplus"):
+    """Variance of the Gaussian policy: log(1 + e^x) of an output x of its network, for all actions
+    the same."""
 
 
 class AnnealedStd(Choice, frozen=True, kw_only=True, tag="annealed"):

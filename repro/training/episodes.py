@@ -65,7 +65,8 @@ class EpisodeCollector:
                     drawing = np.logical_or.reduce(playing, axis=1)
                     block = actor.noise(self._noise, BLOCK, envs.per_seed, active=drawing)
                 seen = torch.from_numpy(observation[-1]).to(run.device)
-                taken = actor.act(seen).sample(block[:, len(steps) % BLOCK]).cpu().numpy()
+                policy = actor.act(seen, None)  # one without a memory
+                taken = policy.sample(block[:, len(steps) % BLOCK]).cpu().numpy()
                 step = envs.step(self.bounds(taken), playing)
                 steps.append(
                     (taken, step.reward.astype(np.float32), playing.copy(),

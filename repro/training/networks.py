@@ -66,6 +66,17 @@ def glorot(inputs: int, outputs: int, streams: Streams, area: int = 1) -> Tensor
     return bound * (2 * streams.uniform(inputs, outputs) - 1)
 
 
+class Activation(nn.Module):
+    """An activation as a module, where a network does not end with a linear layer."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.function = ACTIVATIONS[name]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
 class Linear(nn.Module):
     """y = x W + b with W [S, in, out], b [S, 1, out]; biases start at zero."""
 

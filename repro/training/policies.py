@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from repro.training.networks import MLP
 from repro.training.rng import Mask, Streams
@@ -146,6 +147,34 @@ class GaussianPolicy(nn.Module):
         return streams.normal(*shape, self.log_std.shape[-1], active=active)
 
 
+class SoftplusGaussianPolicy(nn.Module):
+    """A Gaussian whose mean and variance are a network's outputs; one variance for all actions.
+
+    The last output x gives the variance log(1 + e^x).
+    """
+
+    def __init__(self, outputs: MLP, num_actions: int):
+        super().__init__()
+        self.outputs, self.num_actions = outputs, num_actions
+
+    def forward(self, observation: Tensor) -> Gaussian:
+        """observation [S, B, *shape] -> distribution over [S, B, A]."""
+        return self._gaussian(self.outputs(observation))
+
+    def sampler(self) -> Sampler:
+        """`forward(observation).sample(noise)` while the parameters stay as they are."""
+        outputs = self.outputs.plain()
+        return lambda observation, noise: self._gaussian(outputs(observation)).sample(noise)
+
+    def _gaussian(self, outputs: Tensor) -> Gaussian:
+        mean, raw = outputs[..., :-1], outputs[..., -1:]
+        return Gaussian(mean, (0.5 * F.softplus(raw).log()).expand_as(mean))
+
+    def noise(self, streams: Streams, *shape: int, active: Mask = None) -> Tensor:
+        """Noise for actions of `shape`: standard normal [S, *shape, A]."""
+        return streams.normal(*shape, self.num_actions, active=active)
+
+
 class CategoricalPolicy(nn.Module):
     """A softmax over a network's outputs."""
 
@@ -167,4 +196,4 @@ class CategoricalPolicy(nn.Module):
         return streams.uniform(*shape, active=active)
 
 
-Policy = GaussianPolicy | CategoricalPolicy
+Policy = GaussianPolicy | SoftplusGaussianPolicy | CategoricalPolicy

@@ -15,17 +15,20 @@ from repro.training.choices import Off, ReturnStd, RunningObservation
 from repro.training.environments import Box, Discrete
 from repro.training.evaluate import Act
 from repro.training.policies import Distribution, Sampler
+from repro.training.recurrent import Memory, Past
 from repro.training.rng import Mask, Streams
 from repro.training.run import Run
 from repro.training.training_environments import TrainingEnvironments
 
 
 class Actor(Protocol):
-    """What a collector steps with: a policy, and the noise that its samples need."""
+    """What a collector steps with: a policy, the noise that its samples need, and what it
+    remembers of `each` environments a seed, None where that is nothing."""
 
-    def act(self, observation: Tensor, /) -> Distribution: ...
-    def sampler(self) -> Sampler: ...
+    def act(self, observation: Tensor, memory: Any, /) -> Distribution: ...
+    def sampler(self, memory: Any, /) -> Sampler: ...
     def noise(self, streams: Streams, /, *shape: int, active: Mask = None) -> Tensor: ...
+    def memory(self, each: int, /) -> Memory | None: ...
 
 
 def bounded_by(space: Box | Discrete, clip: bool) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -47,18 +50,26 @@ def evaluation_act(
     see: raw observations -> what the policy sees; bounded: its actions -> the environment's.
     """
     deterministic = run.evaluation is None or run.evaluation.deterministic
+    remembered: dict[int, Memory | None] = {}  # by the number of environments
 
     def act(observation: NDArray[Any], begins: NDArray[np.bool_]) -> NDArray[Any]:
-        del begins  # the policy has no memory
+        each = begins.shape[1]
+        memory = remembered[each] = remembered.get(each) or actor.memory(each)
+        if memory is not None:
+            memory.begins = torch.from_numpy(begins.copy()).to(run.device)
         seen = torch.from_numpy(see(observation).astype(np.float32))
         with torch.inference_mode():
-            chosen = actor.act(seen.to(run.device))
+            chosen = actor.act(seen.to(run.device), memory)
             if deterministic:
                 return bounded(chosen.mode().cpu().numpy())
             noise = actor.noise(run.rng("evaluation"), observation.shape[1])
             return bounded(chosen.sample(noise).cpu().numpy())
 
     return act
+
+
+# observations [S, B, *shape], what precedes them -> values [S, B]
+Value = Callable[[Tensor, Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,8 @@ class Rollout:
     next, float32 [S, E, T + 1, *shape]. reward: normalised where that was chosen. truncated: cut
     off by the time limit, `terminated` not. cut: the observations those episodes ended with, as
     the policy would have seen them, [K, *shape], at the places `cut_at` (indices s, e, t).
+    past: of a policy that remembers, what the T + 1 observations start from; cut_state: its state
+    [K, M] before those of `cut`. None where it remembers nothing.
     """
 
     observation: NDArray[np.float64]
@@ -80,15 +93,17 @@ class Rollout:
     cut: NDArray[np.float32]
     cut_at: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     device: torch.device
+    past: Past | None = None
+    cut_state: Tensor | None = None
 
-    def values(self, value: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+    def values(self, value: Value) -> NDArray[np.float32]:
         """The value function [S, B, *shape] -> [S, B] at everything seen, [S, E, T + 1]."""
         shape = self.seen.shape[:3]
         seen = torch.from_numpy(np.ascontiguousarray(self.seen)).to(self.device)
         with torch.inference_mode():
-            return value(seen.flatten(1, 2)).reshape(shape).cpu().numpy()
+            return value(seen.flatten(1, 2), self.past).reshape(shape).cpu().numpy()
 
-    def cut_values(self, value: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+    def cut_values(self, value: Value) -> NDArray[np.float32]:
         """The value function at the observations that a time limit cut off, [K]."""
         seed = self.cut_at[0]
         if not len(seed):
@@ -97,8 +112,13 @@ class Rollout:
         place = np.array([(seed[:k] == seed[k]).sum() for k in range(len(seed))])
         padded = np.zeros((len(self.seen), place.max() + 1, *self.cut.shape[1:]), np.float32)
         padded[seed, place] = self.cut
+        past = None
+        if self.cut_state is not None:
+            state = self.cut_state.new_zeros(*padded.shape[:2], self.cut_state.shape[1])
+            state[seed, place] = self.cut_state
+            past = Past(state, torch.zeros_like(state[:, :, :1], dtype=torch.bool))
         with torch.inference_mode():
-            values = value(torch.from_numpy(padded).to(self.device)).cpu().numpy()
+            values = value(torch.from_numpy(padded).to(self.device), past).cpu().numpy()
         return values[seed, place]
 
 
@@ -115,10 +135,12 @@ class Collector:
         rewards: ReturnStd | Off,
         gamma: float,
         until_end: bool = False,
+        memory: Memory | None = None,
     ):
         S, E, shape = envs.num_seeds, envs.per_seed, envs.observation_shape
         assert not until_end or S * E == 1, "one environment: episodes end at their own times"
         self.run, self.envs, self.horizon, self.until_end = run, envs, horizon, until_end
+        self.memory = memory
         self.observations = self.rewards = None
         self.update_every_step = False
         if isinstance(observations, RunningObservation):
@@ -144,6 +166,9 @@ class Collector:
         terminated, truncated = np.empty((2, T, S, E), dtype=bool)
         cut: list[NDArray[np.float64]] = []
         cut_at: list[tuple[int, int, int]] = []
+        cut_state: list[Tensor] = []
+        memory = self.memory
+        before = None if memory is None else memory.state_dict()
         noise = actor.noise(self._noise, T, E).moveaxis(1, 0).contiguous()
         action = torch.empty(noise.shape, dtype=torch.float32 if self.continuous else torch.int64)
         actions = action.numpy()
@@ -151,7 +176,7 @@ class Collector:
         inputs = torch.from_numpy(seen[:T])
         rows = zip(inputs.unbind(), noise.unbind(), action.unbind(), strict=True)
         with torch.inference_mode():
-            sample = actor.sampler()
+            sample = actor.sampler(memory)
             for t, (shown, draws, taken) in enumerate(rows):
                 observation[t], seen[t] = envs.observation, self._seen
                 taken.copy_(sample(shown.to(self.run.device), draws))
@@ -163,11 +188,20 @@ class Collector:
                     for s, e in zip(*np.nonzero(truncated[t]), strict=True):
                         cut.append(final[s, e].copy())  # the environments overwrite it
                         cut_at.append((s, e, t))
+                        if memory is not None:
+                            cut_state.append(memory.state[s, e])
                 self._seen = self._see(step.observation)
+                if memory is not None:
+                    memory.begins = self._ended(terminated[t], truncated[t])
                 if self.until_end and (terminated[t] | truncated[t]).any():
                     T = t + 1
                     break
         seen[T] = self._seen
+        past = None
+        if before is not None:
+            ended = self._ended(terminated[:T], truncated[:T])
+            begins = torch.cat([before["begins"].unsqueeze(0), ended])
+            past = Past(before["state"], begins.moveaxis(0, 2))
         indices = np.array(cut_at, dtype=np.int64).reshape(-1, 3)
         return Rollout(
             observation=np.moveaxis(observation[:T], 0, 2),
@@ -179,6 +213,8 @@ class Collector:
             cut=np.array(cut, dtype=np.float32).reshape(-1, *shape),
             cut_at=(indices[:, 0], indices[:, 1], indices[:, 2]),
             device=self.run.device,
+            past=past,
+            cut_state=torch.stack(cut_state) if cut_state else None,
         )
 
     def refreshed(self, rollout: Rollout) -> NDArray[np.float32] | NDArray[np.float64]:
@@ -201,6 +237,9 @@ class Collector:
         """
         return evaluation_act(self.run, actor, self._normalized, self._bounded)
 
+    def _ended(self, *ends: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(np.logical_or(*ends)).to(self.run.device)
+
     @property
     def _active(self) -> NDArray[np.bool_] | None:
         return None if self.run.all_active else self.run.active
@@ -220,10 +259,13 @@ class Collector:
 
     def state_dict(self) -> dict[str, Any]:
         normalizers = {name: n.state_dict() for name, n in self._normalizers().items()}
-        return {"seen": torch.from_numpy(np.array(self._seen)), **normalizers}
+        remembered = {} if self.memory is None else {"memory": self.memory.state_dict()}
+        return {"seen": torch.from_numpy(np.array(self._seen)), **remembered, **normalizers}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seen = state["seen"].numpy()
+        if self.memory is not None:
+            self.memory.load_state_dict(state["memory"])
         for name, normalizer in self._normalizers().items():
             normalizer.load_state_dict(state[name])
 
