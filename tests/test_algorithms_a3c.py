@@ -240,6 +240,26 @@ def test_two_learn_real_valued_actions(tmp_path):
     close(policy_at(run, -1.0).mean[:, 0, 0], -probes.BEST, within=0.2)
 
 
+@pytest.mark.slow
+def test_the_set_for_continuous_control_learns_what_only_a_memory_tells(tmp_path):
+    """ReLU units, LSTM cells, softplus variance and an episode an update, all made small."""
+    changes = {
+        "num_actors": 2, "network.hidden": [16], "memory.cells": 8, "horizon": 5, "gamma": 0.9,
+        "step_size.start": 0.01, "rmsprop.epsilon": 1e-3, "schedule_steps": 3000,
+    }  # fmt: skip
+    found = resolve("a3c-2016", "ProbeMemoryBox-v0", "mujoco", overrides=changes, steps=3000)
+    hp = msgspec.convert(found.hparams, a3c_2016.HParams)
+    model = trained(hp, found.env, tmp_path, steps=3000)._kept["model"]
+    for cue in (1.0, -1.0):
+        memory = model.memory(1)
+        for seen in (cue, 0.0, 0.0):
+            with torch.no_grad():
+                policy = model.act(torch.full((1, 1, 1), seen), memory)
+            memory.begins = torch.zeros(1, 1, dtype=torch.bool)
+        close(policy.mean[:, 0, 0], cue * probes.BEST, within=0.25)
+        assert policy.log_std.exp().max() < 0.5  # softplus of 0 is 0.83 as a deviation
+
+
 def test_evaluations_fall_between_rounds(tmp_path):
     protocol = Protocol(period=100, episodes=2, deterministic=True)
     trained(a3c(), "ProbeBoth-v0", tmp_path, steps=220, evaluation=protocol)
@@ -430,9 +450,10 @@ def two_actors(launcher: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_the_papers_own_set_plays_atari(tmp_path):
+@pytest.mark.parametrize("name", ["atari", "atari-lstm"])
+def test_the_papers_own_sets_play_atari(name, tmp_path):
     """Sixteen actor-learners on Pong, each its own game; lost points are no ends."""
-    found = resolve("a3c-2016", "Pong", hparams="atari", steps=1)
+    found = resolve("a3c-2016", "Pong", hparams=name, steps=1)
     hp = msgspec.convert(found.hparams, a3c_2016.HParams)
     assert hp.num_actors == 16
     run = make_run(hp, found.env, tmp_path, seeds=[0], steps=320)
