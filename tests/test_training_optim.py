@@ -364,11 +364,28 @@ def test_rmsprop_shows_a_gradient_scaled_by_the_number_of_seeds():
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [(RMSProp, (0.95, 0.01, True, 0.0, True)), (Adam, (0.9, 0.999, 1e-8, False))],
-)
-def test_a_step_in_parts_is_the_step_at_once(kind, options, monkeypatch):
+@pytest.mark.parametrize("active", [None, torch.tensor([True, False])])
+@pytest.mark.parametrize("epsilon_hat", [True, False])
+def test_torchs_kernel_for_large_networks_steps_as_adam_does(epsilon_hat, active, monkeypatch):
+    """With steps, step sizes and resting seeds of their own."""
+    found = []
+    for numbers in (1 << 16, 1):
+        monkeypatch.setattr(optim, "FUSED", numbers)
+        layer = nn.Module()
+        layer.weight = nn.Parameter(torch.linspace(-1, 1, 2 * 50).view(2, 50))
+        parameters = FlatParameters(layer)
+        stepper = Adam(parameters, 0.9, 0.999, 1e-3, epsilon_hat)
+        for k in range(4):
+            parameters.grad.copy_(torch.sin(parameters.data * 7 + k))
+            stepper.step(torch.tensor([0.1, 0.2]), active if k else None)
+        found.append([parameters.data, *stepper.state_dict().values()])
+    assert found[0][3].flatten().tolist() == [4.0, 4.0 if active is None else 1.0]
+    for plain, fused in zip(*found, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-6)
+        assert active is None or not torch.equal(fused[0], fused[1])
+
+
+def test_a_step_in_parts_is_the_step_at_once(monkeypatch):
     """Large networks are updated a part at a time, for the processor's cache."""
     found = []
     for large in (1 << 20, 1):
@@ -377,7 +394,7 @@ def test_a_step_in_parts_is_the_step_at_once(kind, options, monkeypatch):
         layer = nn.Module()
         layer.weight = nn.Parameter(torch.linspace(-1, 1, 2 * 5000).view(2, 5000))
         parameters = FlatParameters(layer)
-        stepper = kind(parameters, *options)
+        stepper = RMSProp(parameters, 0.95, 0.01, True, 0.0, True)
         for k in range(3):
             parameters.grad.copy_(torch.sin(parameters.data * 7 + k))
             stepper.step(torch.tensor([0.1, 0.2]))

@@ -7,13 +7,16 @@ bit for bit (Adam would move on with a zero gradient, and NaN × 0 is NaN).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
+FUSED = 1 << 16  # numbers of a seed from which on Adam leaves a step to Torch's kernel
 LARGE = 1 << 20  # numbers from which on a step works on parts
 PART = 1 << 16  # numbers of a part: 256 KB of each of its tensors
 
@@ -140,6 +143,8 @@ class Adam:
     def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
         """One step with `step_size`, a number or [S]; active: bool [S], None for all."""
         data, grad = self.parameters.data, self.parameters.grad
+        if data.shape[1] >= FUSED and not data.is_cuda:
+            return self._fused(torch.as_tensor(step_size).expand(len(data)).tolist(), active)
         if active is not None:
             before = data.clone(), self.m.clone(), self.v.clone(), self.t.clone()
         self.t += 1
@@ -151,19 +156,35 @@ class Adam:
             epsilon = _row_factors(self.epsilon * correction2, data)
         scale = -_column(step_size, self.t).numpy() * correction2 / correction1
         factor = _row_factors(scale, data)
-        for m, v, g, denominator, parameters in _parts(
-            self.m, self.v, grad, self._denominator, data
-        ):
-            m.lerp_(g, 1 - self.beta1)
-            v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            torch.sqrt(v, out=denominator)
-            denominator.add_(epsilon)
-            torch.div(m, denominator, out=denominator)
-            parameters.addcmul_(denominator, factor)
+        self.m.lerp_(grad, 1 - self.beta1)
+        self.v.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        denominator = torch.sqrt(self.v, out=self._denominator)
+        denominator.add_(epsilon)
+        torch.div(self.m, denominator, out=denominator)
+        data.addcmul_(denominator, factor)
         if active is not None:
             keep = ~active.unsqueeze(1)
             for now, old in zip((data, self.m, self.v, self.t), before, strict=True):
                 now.copy_(torch.where(keep.to(now.device), old, now))
+
+    def _fused(self, step_sizes: list[float], active: Tensor | None) -> None:
+        """The same seed by seed: Torch's kernel reads a large network's numbers once.
+
+        It has one step count and step size a call, and no ε̂: ε̂ over the bias correction is its ε.
+        """
+        data, grad = self.parameters.data, self.parameters.grad
+        for s, size in enumerate(step_sizes):
+            if active is not None and not active[s]:
+                continue
+            epsilon = self.epsilon
+            if self.epsilon_hat:
+                epsilon /= math.sqrt(1 - self.beta2 ** (float(self.t[s]) + 1))
+            with torch.no_grad():
+                adam(
+                    [data[s]], [grad[s]], [self.m[s]], [self.v[s]], [], [self.t[s, 0]],
+                    fused=True, amsgrad=False, beta1=self.beta1, beta2=self.beta2, lr=size,
+                    weight_decay=0.0, eps=epsilon, maximize=False,
+                )  # fmt: skip
 
     def finite(self) -> Tensor:
         """Whether all parameters of a seed are finite, bool [S]."""
