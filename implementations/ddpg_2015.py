@@ -98,6 +98,7 @@ class Learner:
         self.network, self.target = network, copy.deepcopy(network)
         self.parameters, self.target_parameters = map(FlatParameters, (network, self.target))
         self.optimizer = adam.make(self.parameters)
+        self.statistics = list(zip(self.target.buffers(), network.buffers(), strict=True))
         # Of the weights alone: a gradient of `weight_decay` times the weight.
         decayed = {id(m.weight) for m in network.modules() if isinstance(m, Affine)}
         columns = [
@@ -116,7 +117,7 @@ class Learner:
     def track(self, tau: float, where: Tensor | None) -> None:
         """θ' ← τ θ + (1 − τ) θ', running statistics too, of the seeds `where` (bool [S])."""
         pairs = [(self.target_parameters.data, self.parameters.data)]
-        pairs += zip(self.target.buffers(), self.network.buffers(), strict=True)
+        pairs += self.statistics
         for target, online in pairs:
             if where is None:
                 target.lerp_(online, tau)
@@ -147,7 +148,7 @@ class NoisyExplorer:
         """Actions [S, 1, *shape]; only seeds that act draw, each from its own generator."""
         random = acting & (self.run.steps_done < self.random_steps)
         guided = acting & ~random
-        action = torch.zeros_like(self.noise)
+        action = None
         if random.any():
             uniform = self.draws.uniform(self.bounds.size, active=random)
             action = self.bounds.low + uniform * (self.bounds.high - self.bounds.low)
@@ -155,8 +156,10 @@ class NoisyExplorer:
             normal = self.draws.normal(self.bounds.size, active=guided)
             with torch.no_grad():
                 greedy = self.policy(flat(self.envs.observation).to(self.run.device))[:, 0, 0]
-            noisy = self.bounds.clip(greedy + self.scale * self._noise(normal, guided, begins))
-            action = torch.where(torch.from_numpy(random).to(noisy.device)[:, None], action, noisy)
+                noisy = self.bounds.clip(greedy + self.scale * self._noise(normal, guided, begins))
+            chance = torch.from_numpy(random).to(noisy.device)[:, None]
+            action = noisy if action is None else torch.where(chance, action, noisy)
+        assert action is not None, "nobody acts"
         return self._shaped(action.unsqueeze(1))
 
     def greedy(self, observation: NDArray[Any], begins: Mask) -> NDArray[np.float32]:

@@ -135,10 +135,12 @@ class Perceptrons(nn.Module):
         self.activation = ACTIVATIONS[activation]
         sizes = [inputs, *hidden, outputs]
         self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
+        self._affines: list[Affine] = []  # the same layers, without what a module adds to a call
         for i, width in enumerate(sizes[1:]):
             entering = sizes[i] + (late if i == late_layer else 0)
             bound = initialization.bound(entering, last=i == len(hidden))
-            self.layers.append(Affine(entering, width, copies, bound, streams))
+            self._affines.append(Affine(entering, width, copies, bound, streams))
+        self.layers.extend(self._affines)
         if normalization is not None:
             # Before layer 0, and on the hidden layers below the one that `late` enters.
             normal = sizes[: len(hidden) + 1 if late_layer is None else late_layer + 1]
@@ -157,13 +159,14 @@ class Perceptrons(nn.Module):
         norms = list(self.norms)
         if norms:
             h = norms[0](h, batch)
-        for i, layer in enumerate(self.layers):
+        last = len(self._affines) - 1
+        for i, layer in enumerate(self._affines):
             if late is not None and i == self.late_layer:
                 h = torch.cat([h, late.expand(-1, K, -1, -1).flatten(0, 1)], dim=-1)
-            h = layer(h, K)
+            h = layer.forward(h, K)
             if i + 1 < len(norms):
                 h = norms[i + 1](h, batch)
-            if i + 1 < len(self.layers):
+            if i < last:
                 h = self.activation(h)
         return h.unflatten(0, (S, K))
 
