@@ -95,12 +95,13 @@ def read_log(state: SeedState, budget: int) -> Record:
         raise ReproError(
             f"{state.log} is not a log that this Repro reads ({why}); run these seeds anew"
         ) from None
+    rate = state.steps / state.seconds if state.seconds else None
     return Record(
         seed=state.seed,
         status=state.status,
         steps=min(state.steps, budget),
         diagnosis=state.diagnosis,
-        history=History(budget, episodes, evaluations, properties),
+        history=History(budget, episodes, evaluations, properties, rate),
     )
 
 

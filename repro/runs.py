@@ -68,7 +68,8 @@ def _check(value: Any, kind: type, path: Path) -> None:
 class SeedState:
     """How far a seed is. status: finished, diverged or unfinished; steps: environment steps.
 
-    folder: its stack's, with `seed-<k>.jsonl`; steps and diagnosis are known once it is done.
+    folder: its stack's, with `seed-<k>.jsonl`; steps, diagnosis and the seconds that its stack
+    trained for are known once it is done.
     """
 
     seed: int
@@ -76,6 +77,7 @@ class SeedState:
     steps: int
     diagnosis: str | None
     folder: Path
+    seconds: float | None = None
 
     @property
     def done(self) -> bool:
@@ -131,13 +133,14 @@ class RunFolder:
         for name, members in self.manifest()["stacks"].items():
             folder = self.stack_path(name)
             outcome = self.outcome(name) or {"seeds": {}}
+            took = outcome.get("seconds")
             for seed in members:
                 found = outcome["seeds"].get(str(seed))
                 states[seed] = (
                     SeedState(seed, "unfinished", 0, None, folder)
                     if found is None
                     else SeedState(
-                        seed, found["status"], found["steps"], found.get("diagnosis"), folder
+                        seed, found["status"], found["steps"], found.get("diagnosis"), folder, took
                     )
                 )
         return dict(sorted(states.items()))

@@ -176,6 +176,16 @@ def test_evidence_and_exploration_are_judged_by_the_same_code(planned):
         assert ("exploration" in mine[0].marks) is marked
 
 
+def test_a_seeds_pace_is_its_steps_over_the_training_of_its_stack(planned):
+    run = tools.written_run(planned.experiment, planned.seeds)
+    records = results.read_records(run, planned.experiment, planned.seeds)
+    (stack,) = run.manifest()["stacks"]
+    trained = run.outcome(stack)["seconds"]
+    assert {record.history.rate for record in records} == {
+        state.steps / trained for state in run.seeds().values()
+    }
+
+
 def test_verdicts_are_derived_from_files_alone(planned):
     card = load_card("ppo-2017")
     merge(planned)

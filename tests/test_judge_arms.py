@@ -85,6 +85,22 @@ def test_lower_is_better_in_a_published_effect():
     assert (verdict.answer, verdict.published_effect) == ("reproduced", 1_920_000)
 
 
+def test_a_diverged_seed_counts_with_the_longest_time_of_the_wall():
+    """Not with its budget, which is in steps."""
+    name = "seconds-to-threshold@475"
+    rule = claim(check=Ordering(better="paper", than="no-clip"), metric=name)
+    runs = [
+        evidence(seeds=[*(seed(1000 + k, 0.0, metrics={name: v}) for k, v in enumerate(values)),
+                        seed(1009, 0.0, status="diverged", metrics={})],
+                 ablation=ablation)
+        for ablation, values in ((None, spread(20.0, 1.0, 9)), ("no-clip", spread(40.0, 1.0, 9)))
+    ]  # fmt: skip
+    verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
+    assert verdict.answer == "reproduced"
+    longest = max(found.value for found in verdict.seeds)
+    assert verdict.seeds[-1].value == longest == max(spread(20.0, 1.0, 9))
+
+
 def test_nothing_is_said_where_nothing_is_printed():
     rule = claim(published(None), Ordering(better="paper", than="no-clip"))
     assert say_published_arms(rule, "paper", "no-clip", None) == []

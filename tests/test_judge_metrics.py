@@ -106,6 +106,15 @@ def test_thresholds_and_censoring():
         compute_metrics(["steps-to-threshold@high"], past)
 
 
+def test_times_of_the_wall_go_by_the_runs_own_pace():
+    """The threshold falls after 1500 of 2000 steps, at 50 steps a second."""
+    past = history([0.0] * 50 + [10.0] * 150, rate=50.0)
+    assert compute_metrics(["steps-per-second", "seconds-to-threshold@10"], past) == {
+        "steps-per-second": 50.0, "seconds-to-threshold@10": 30.0}  # fmt: skip
+    assert compute_metrics(["seconds-to-threshold@11"], past) == {"seconds-to-threshold@11": 40.0}
+    assert compute_metrics(["steps-per-second", "seconds-to-threshold@10"], history([1.0])) == {}
+
+
 def test_evaluations():
     past = History(budget=110, evaluations=[Evaluation(k * 10, [k, k + 2]) for k in range(1, 13)])
     assert compute_metrics(["evaluation-last-10"], past) == {

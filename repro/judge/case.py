@@ -245,9 +245,10 @@ def _seed_value(
         raise Untestable(f"The result does not record {name}.")
     if value is None and chosen.never == "random":
         value = case.random(run.env).mean
-    if value is None:  # a time: the whole budget, in steps or as many episodes as any seed had
-        in_episodes = chosen.name == "episodes-to-threshold"
-        value = max(s.metrics.get(name, 0.0) for s in run.seeds) if in_episodes else float(horizon)
+    if value is None:  # a time: the whole budget, in steps or as long as any seed took
+        longest = max(s.metrics.get(name, 0.0) for s in run.seeds)
+        steps = chosen.name not in ("episodes-to-threshold", "seconds-to-threshold")
+        value = float(horizon) if steps else longest
     return SeedValue(seed=seed.seed, value=float(value), status=seed.status)
 
 

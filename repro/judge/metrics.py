@@ -40,12 +40,16 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """What one seed did, in the order it happened. budget: its environment steps."""
+    """What one seed did, in the order it happened. budget: its environment steps.
+
+    rate: environment steps of this seed a second of its stack's training, by the wall's clock.
+    """
 
     budget: int
     episodes: Sequence[Episode] = ()
     evaluations: Sequence[Evaluation] = ()
     properties: dict[str, float] = field(default_factory=dict)  # e.g. parameters-count
+    rate: float | None = None
 
     def within(self) -> list[Episode]:
         """Training episodes that finished within the budget."""
@@ -169,6 +173,15 @@ def _steps_to(history: History, threshold: float | None) -> float | None:
     return float(history.budget if index is None else history.within()[index].step)
 
 
+def _seconds_to(history: History, threshold: float | None) -> float | None:
+    steps = _steps_to(history, threshold)
+    return steps / history.rate if steps is not None and history.rate else None
+
+
+def _rate(history: History, _: float | None) -> float | None:
+    return history.rate
+
+
 def _episodes_to(history: History, threshold: float | None) -> float | None:
     index = _reached(history, threshold)
     return float(len(history.within()) if index is None else index + 1)
@@ -210,6 +223,13 @@ _ALL = (
     Metric("episodes-to-threshold", "episodes until 100 in a row average the threshold; all"
            " episodes of the budget where they never do", "lower", "training", "budget",
            (0.0, float("inf")), compute=_episodes_to, parameter="threshold"),
+    Metric("seconds-to-threshold", "seconds of training, by the wall's clock and at the run's own"
+           " pace, until 100 episodes in a row average the threshold; the whole run's where they"
+           " never do", "lower", "training", "budget", (0.0, float("inf")), compute=_seconds_to,
+           parameter="threshold"),
+    Metric("steps-per-second", "environment steps of the seed a second of training, by the wall's"
+           " clock; evaluation and checkpoints are not counted", "higher", "manifest", "none",
+           (0.0, float("inf")), compute=_rate),
     Metric("never-reached-threshold", "1 where 100 episodes in a row never averaged the threshold",
            "lower", "training", "budget", (0.0, 1.0), compute=_never_reached,
            parameter="threshold"),
