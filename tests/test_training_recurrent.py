@@ -240,6 +240,30 @@ def test_the_memory_survives_an_interruption(tmp_path):
     assert torch.equal(other.past().begins, memory.past().begins)
 
 
+def test_evaluation_remembers_an_episode_and_no_longer(tmp_path, draws):
+    """The same observations twice, and once more without being told that an episode begins."""
+    run, envs, model = made(tmp_path, "ProbeMemoryBox-v0")
+    shuffled(model, draws)
+    act = collector(run, envs, model, horizon=2).actor(model)
+    seen = np.random.default_rng(0).normal(size=(T, S, 2, 1))
+    begins = np.zeros((T, S, 2), dtype=bool)
+
+    def played():
+        return np.stack([act(*step) for step in zip(seen, begins, strict=True)])
+
+    begins[0] = True
+    first = played()
+    begins[3, 1, 0] = True
+    second = played()
+    begins[:] = False
+    third = played()
+    rest = np.ones((T, S, 2), dtype=bool)
+    rest[3:, 1, 0] = False
+    assert np.array_equal(first[rest], second[rest])
+    assert not np.isclose(first[3:, 1, 0], second[3:, 1, 0]).any()
+    assert not np.isclose(first[0], third[0]).any()
+
+
 # A task that only a memory solves.
 
 
