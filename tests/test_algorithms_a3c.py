@@ -118,8 +118,13 @@ def test_what_was_seen_is_carried_over_an_update(tmp_path):
     learner = a3c_2016.ActorLearner(actor, envs, model, optimizer)
     seen, collect = [], learner.collector.collect
     learner.collector.collect = lambda policy: seen.append(collect(policy)) or seen[-1]
+    forward, learnt = learner.model.forward, []
+    learner.model.forward = lambda o, past: learnt.append((len(seen), past)) or forward(o, past)
     for _ in range(3):
         learner.update()
+    learnt = [(number, past) for number, past in learnt if number and past.begins.shape[2] > 1]
+    assert len(learnt) == 6  # values, and what is learnt from
+    assert all(past is seen[number - 1].past for number, past in learnt)
     begins = [rollout.past.begins[0, 0].int().tolist() for rollout in seen]
     assert begins == [[1, 0, 0], [0, 1], [1, 0, 0]]
     assert (seen[0].past.state == 0).all()

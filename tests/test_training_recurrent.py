@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import probes  # noqa: F401 - registers the environments
 import pytest
@@ -188,24 +190,25 @@ def collector(run, envs, model, horizon):
 
 
 def test_a_rollout_knows_what_it_started_from(tmp_path, draws):
-    """Episodes of three steps, rollouts of two: the second begins in the middle of one."""
+    """Episodes of three steps, rollouts of two: begun anew within one, and between two."""
     run, envs, model = made(tmp_path)
     shuffled(model, draws)
     found = collector(run, envs, model, horizon=2)
-    first, second = found.collect(model), found.collect(model)
-    assert first.past.begins.int().tolist() == [[[1, 0, 0]] * E] * S
-    assert second.past.begins.int().tolist() == [[[0, 1, 0]] * E] * S
-    assert (first.past.state == 0).all()
+    rollouts = [found.collect(model) for _ in range(4)]
+    begins = [rollout.past.begins for rollout in rollouts]
+    assert [b[0, 0].int().tolist() for b in begins] == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert all((b == b[:1, :1]).all() for b in begins)
+    assert (rollouts[0].past.state == 0).all()
+    for before, after in itertools.pairwise(rollouts):
+        with torch.no_grad():
+            _, state = model._features(run.batch(before.seen[:, :, :-1]), before.past)
+        torch.testing.assert_close(after.past.state, state)
+    whole = np.concatenate([rollout.seen[:, :, :-1] for rollout in rollouts], axis=2)
+    past = Past(rollouts[0].past.state, torch.cat([b[:, :, :-1] for b in begins], dim=2))
     with torch.no_grad():
-        _, after = model._features(run.batch(first.seen[:, :, :-1]), first.past)
-    torch.testing.assert_close(second.past.state, after)
-    both = np.concatenate([first.seen[:, :, :-1], second.seen], axis=2)
-    begins = torch.cat([first.past.begins[:, :, :-1], second.past.begins], dim=2)
-    with torch.no_grad():
-        whole = model.value(run.batch(both), Past(first.past.state, begins))
-    np.testing.assert_allclose(
-        second.values(model.value), whole.unflatten(1, (E, -1))[:, :, 2:], rtol=1e-4, atol=1e-5
-    )
+        expected = model.value(run.batch(whole), past).unflatten(1, (E, -1))
+    values = [rollout.values(model.value)[:, :, :-1] for rollout in rollouts]
+    np.testing.assert_allclose(np.concatenate(values, axis=2), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_value_of_what_a_time_limit_cut_off_remembers(tmp_path, draws):
