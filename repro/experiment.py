@@ -96,6 +96,8 @@ def resolve(
     name = hparams or default_set(card, env, sets)
     if name not in sets:
         raise ReproError(f'{card.id} has no hparam set "{name}": {nearest(name, sets)}')
+    if why := waiting_sets(implementation).get(name):
+        raise ReproError(f"{card.id}'s set {name} cannot be run yet: {why}")
     if (env in problems) != (name in measured):
         fits = [other for other in sets if (other in measured) == (env in problems)]
         raise ReproError(f"the set {name} is not for {env}; choose --hparams {'|'.join(fits)}")
@@ -148,6 +150,12 @@ def implementation_of(paper: str) -> Any:
 def measured_sets(implementation: Any) -> dict[str, type]:
     """The sets whose problems an implementation's `measure` takes, with their types."""
     found: dict[str, type] = getattr(implementation, "MEASURED", {})
+    return found
+
+
+def waiting_sets(implementation: Any) -> dict[str, str]:
+    """The sets that an implementation does not run yet, with the reason."""
+    found: dict[str, str] = getattr(implementation, "WAITING", {})
     return found
 
 

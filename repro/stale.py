@@ -21,7 +21,13 @@ from repro import fingerprints, git, paths
 from repro.cards.sets import alias
 from repro.errors import ReproError
 from repro.evidence import experiment_of, result_folders
-from repro.experiment import Experiment, environment_id, implementation_of, same_env
+from repro.experiment import (
+    Experiment,
+    environment_id,
+    implementation_of,
+    same_env,
+    waiting_sets,
+)
 from repro.files import read_json
 from repro.fingerprints import Fingerprint
 from repro.launch import origin
@@ -60,6 +66,8 @@ def exempt(paper: str, arm: str) -> str | None:
     hparams = arm.partition("+")[0]
     if hparams in getattr(implementation_of(paper), "MEASURED", {}):
         return "a measurement in closed form: nothing is trained"
+    if why := waiting_sets(implementation_of(paper)).get(hparams):
+        return f"cannot be run yet: {why}"
     values = load_sets(paper)[hparams].values()
     declared = origin.implementation_constant(paper, "not_deterministic", {})
     for place, why in declared.items():

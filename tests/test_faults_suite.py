@@ -16,6 +16,7 @@ from benchmarks.faults.subjects import PPO, SUBJECTS, Place, same
 from repro import files, paths
 from repro.experiment import implemented
 from repro.launch import worker
+from repro.launch.origin import implementation_file
 from repro.launch.stacks import Stack
 from repro.runs import RunFolder, run_path
 from repro.training import checkpoint
@@ -39,8 +40,10 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path):
 
 
 def test_every_implementation_is_struck():
-    trained = {paper for paper in implemented() if paper != "gae-2015"}
-    assert {subject.paper for subject in SUBJECTS} == trained
+    """That has a loop of its own; the others hand their run to one that has."""
+    sources = {paper: implementation_file(paper).read_text() for paper in implemented()}
+    loops = {paper for paper, source in sources.items() if "in run.iterations()" in source}
+    assert {subject.paper for subject in SUBJECTS} == loops
     for subject in SUBJECTS:
         assert subject.experiment.steps == subject.steps
 

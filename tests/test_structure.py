@@ -15,7 +15,7 @@ import pytest
 from repro import paths
 from repro.cards import ancestors, card_ids, convert_hparams, load_card, load_sets
 from repro.errors import ReproError
-from repro.experiment import implementation_of, implemented
+from repro.experiment import implementation_of, implemented, waiting_sets
 from repro.training.hparams import Choice
 from repro.training.hparams import HParams as Strict
 
@@ -140,8 +140,11 @@ def all_sets() -> list[tuple[str, str, str | None]]:
     """(paper, set, environment or None) for every set and every environment with overrides."""
     found = []
     for paper in implemented():
+        waiting = waiting_sets(implementation_of(paper))
+        assert waiting.keys() <= load_sets(paper).keys()
         for name, values in load_sets(paper).items():
-            found += [(paper, name, env) for env in [None, *values.overrides]]
+            if name not in waiting:
+                found += [(paper, name, env) for env in [None, *values.overrides]]
     return found
 
 
@@ -156,7 +159,7 @@ def test_every_set_gives_every_field_and_no_other(paper, name, env):
     kind = type_of(paper, name)
     values = load_sets(paper)[name].values(env)
     converted = convert_hparams(values, kind)
-    assert set(values) == {field.name for field in msgspec.structs.fields(kind)}
+    assert set(values) == {field.encode_name for field in msgspec.structs.fields(kind)}
     assert convert_hparams(msgspec.to_builtins(converted), kind) == converted
     for field in values:
         with pytest.raises(ReproError, match=field):
@@ -170,7 +173,9 @@ def test_every_ablation_converts(paper):
     card, sets = load_card(paper), load_sets(paper)
     for name, ablation in card.ablations.items():
         of_claims = {claim.hparams for claim in card.claims if claim.ablation == name}
-        for chosen in of_claims or {next(iter(sets))}:
+        for chosen in (of_claims or {next(iter(sets))}) - waiting_sets(
+            implementation_of(paper)
+        ).keys():
             values = sets[chosen].values() | ablation.changes
             convert_hparams(values, type_of(paper, chosen))
 

@@ -195,11 +195,17 @@ def _parameters(history: History, _: float | None) -> float | None:
     return history.properties.get("parameters-count")
 
 
-def _measured(name: str, says: str, better: Direction = "lower", low: float = 0.0) -> Metric:
-    """A number that an experiment measures itself and leaves among its properties."""
-    bounds = (low, 1.0 if low < 0 else float("inf"))
-    return Metric(name, says, better, "manifest", "none", bounds,
-                  compute=lambda history, _: history.properties.get(name))  # fmt: skip
+def _measured(
+    name: str, says: str, better: Direction = "lower",
+    bounds: tuple[float, float] = (0.0, float("inf")), parameter: str | None = None,
+) -> Metric:  # fmt: skip
+    """A number that an experiment measures itself and leaves among its properties, by full name."""
+
+    def compute(history: History, value: float | None) -> float | None:
+        return history.properties.get(name if value is None else f"{name}@{value:.12g}")
+
+    return Metric(name, says, better, "manifest", "none", bounds, compute=compute,
+                  parameter=parameter)  # fmt: skip
 
 
 _ALL = (
@@ -238,8 +244,14 @@ _ALL = (
     _measured("identity-error", "largest relative difference between the two sides of a stated"
               " identity, over the problems tried"),
     _measured("bound-violations", "share of the checks in which a stated bound did not hold"),
-    _measured("gradient-cosine", "mean cosine between two gradient estimates of one policy",
-              "higher", low=-1.0),
+    _measured("gradient-cosine", "mean cosine between two gradient estimates of one policy, each"
+              " from so many samples", "higher", (-1.0, 1.0), "samples"),
+    _measured("gradient-cosine-lost", "by how much that cosine is lower now than at the start of"
+              " training", "higher", (-2.0, 2.0)),
+    _measured("value-error-ratio", "mean error of the value function against true returns, over"
+              " its error against the targets it learns from", "higher"),
+    _measured("surrogate-kept", "what an update gained in the surrogate on fresh samples, over its"
+              " gain on its own", "lower", (float("-inf"), float("inf"))),
     _measured("cost-last-100", "mean cost, as the constraint counts it, of the last 100 training"
               " episodes"),
     _measured("violations", "constraint violations or catastrophes over the whole training"),

@@ -172,6 +172,16 @@ class Run(Generic[H]):
         for name, column in columns.items():
             self.diverged(logged & ~np.isfinite(column), f"{name} is not finite")
 
+    def measured(self, **values: Tensor) -> None:
+        """Record properties of the active seeds, one number a seed, each [S], for the judge.
+
+        Of several values of a name the last one counts; what is not finite is left out.
+        """
+        columns = {name: value.detach().cpu().tolist() for name, value in values.items()}
+        for i in np.flatnonzero(self.active).tolist():
+            found = {name: c[i] for name, c in columns.items() if math.isfinite(c[i])}
+            self._write(i, "measured", values=found)
+
     def diverged(self, which: NDArray[np.bool_], diagnosis: str) -> None:
         """Mark active seeds (bool [S]) as diverged: they stop here, the others go on."""
         for i in np.flatnonzero(which & self.active).tolist():

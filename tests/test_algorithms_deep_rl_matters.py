@@ -1,0 +1,100 @@
+"""PPO with the paper's settings, and ten equal runs in two halves."""
+
+from __future__ import annotations
+
+import evidence_tools as tools
+import msgspec
+import numpy as np
+import pytest
+import torch
+from algorithm_cases import tiny
+from scipy import stats
+from training_tools import make_run
+
+from implementations import deep_rl_matters_2017, ppo_2017
+from implementations.deep_rl_matters_2017 import TwoHalves, halves, measure, t_statistics
+from repro.cards import load_card, load_sets
+from repro.errors import ReproError
+from repro.experiment import resolve
+
+PAPER = "deep-rl-matters-2017"
+CARD = load_card(PAPER)
+CLAIMS = [claim for claim in CARD.claims if claim.hparams == "two-halves"]
+
+
+def test_every_split_comes_once():
+    assert halves(4).tolist() == [
+        [True, True, False, False],
+        [True, False, True, False],
+        [True, False, False, True],
+    ]
+    splits = halves(10)
+    assert len(splits) == 126
+    assert (splits.sum(1) == 5).all()
+    assert len({row.tobytes() for row in splits} | {row.tobytes() for row in ~splits}) == 252
+
+
+def test_t_of_a_split_is_scipys():
+    scores, splits = np.random.default_rng(0).normal(size=10), halves(10)
+    found = t_statistics(scores, splits)
+    for k in (0, 7, 125):
+        expected = stats.ttest_ind(scores[splits[k]], scores[~splits[k]]).statistic
+        assert found[k] == pytest.approx(expected)
+
+
+def test_the_sets_bound_is_the_tests_level():
+    values = load_sets(PAPER)["two-halves"].values()
+    assert values["critical_t"] == pytest.approx(stats.t.ppf(0.975, values["runs"] - 2), abs=1e-3)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_claims_on_two_halves_hold(claim):
+    values = load_sets(PAPER)["two-halves"].values()
+    if claim.ablation:
+        values |= CARD.ablations[claim.ablation].changes
+    found = measure(msgspec.convert(values | {"trials": 400}, TwoHalves), seed=3)
+    low, high = claim.check.at_least, claim.check.at_most
+    assert (low or 0.0) <= found["bound-violations"] <= (1.0 if high is None else high)
+    assert (low, high) != (None, None)
+    if claim.ablation:  # the level of the test, five in a hundred
+        assert found["bound-violations"] > 0.02
+
+
+def test_training_is_ppos(tmp_path):
+    hp, env = tiny(PAPER, "ppo", "Reacher")
+    assert isinstance(hp, ppo_2017.HParams)
+    for name, module in (("ppo", ppo_2017), ("here", deep_rl_matters_2017)):
+        module.train(make_run(hp, env, tmp_path / name, steps=128))
+    for seed in (0, 1):
+        ours, theirs = (tmp_path / name / f"seed-{seed}.jsonl" for name in ("here", "ppo"))
+        assert ours.read_text() == theirs.read_text()
+
+
+def test_the_wide_arm_is_wide(tmp_path):
+    changes = CARD.ablations["policy-400-300"].changes
+    hp, env = tiny(PAPER, "ppo", "HalfCheetah", whole_networks=True, **changes)
+    run = make_run(hp, env, tmp_path, [0], 1)
+    deep_rl_matters_2017.train(run)
+    policy = run._kept["model"].policy
+    shapes = [tuple(p.shape) for p in policy.parameters() if p.ndim == 3 and p.shape[1] > 1]
+    assert shapes == [(1, 17, 400), (1, 400, 300), (1, 300, 6)]
+    assert torch.isfinite(run._kept["optimizer"].parameters.data).all()
+
+
+def test_as_typed(tmp_path):
+    clone = tools.make_clone(tmp_path)
+    command = ("run", PAPER, "--seeds", "2", "--workers", "1")
+    for more, shown in (
+        (("--env", "TwoHalves"), "five-equal-runs-can-look-different"),
+        (("--env", "TwoHalves", "--ablation", "as-they-come"), "five-equal-runs-do-not-differ"),
+        (("--env", "Hopper", "--ablation", "policy-400-300", "--steps", "64",
+          "--set", "horizon=64", "--set", "epochs=1"), "ppo+policy-400-300"),
+    ):  # fmt: skip
+        done = tools.main(*command, *more, root=clone)
+        assert done.returncode == 0, done.stderr
+        assert shown in done.stdout
+
+
+def test_the_sets_that_wait_are_one_line():
+    with pytest.raises(ReproError, match="ddpg cannot be run yet: only the paper's runs of PPO"):
+        resolve(PAPER, "Hopper", "ddpg")
