@@ -1,7 +1,7 @@
 """Measure every contender on one core, side by side in one run.
 
     python -m benchmarks.peers install     # the peers' own virtual environment, .cache/peers
-    python -m benchmarks.peers run         # about twenty minutes; writes benchmarks/peers.json
+    python -m benchmarks.peers run         # about half an hour; writes benchmarks/peers.json
     python -m benchmarks.report            # docs/benchmarks.md from it
 
 Rounds interleave the contenders, so that a machine that slows down slows all of them; compare
@@ -31,7 +31,7 @@ FOLDER = CACHE / "peers"
 PYTHON = FOLDER / "bin" / "python"
 REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
 RECORD = ROOT / "benchmarks" / "peers.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ def contenders() -> list[Contender]:
         Contender("TD3", "Stable-Baselines3", "sb3_td3", peer=True),
         Contender("TD3", "SBX", "sbx_td3", peer=True),
     ]
+    dqn = [
+        Contender("DQN", "Repro", "ours_dqn"),
+        Contender("DQN", "Stable-Baselines3", "sb3_dqn", peer=True),
+    ]
     alone = [
         Contender(
             "stepping", "Repro's environments, stack of 10", "environments", 10, iterations=7
@@ -84,7 +88,7 @@ def contenders() -> list[Contender]:
         Contender("stepping", "the physics (`mj_step`)", "physics", iterations=7),
         Contender("matrix", "float32 product", "matrix", iterations=7),
     ]
-    return [*ppo, *evaluated, *a2c, *td3, *alone]
+    return [*ppo, *evaluated, *a2c, *td3, *dqn, *alone]
 
 
 def tasks() -> list[str]:

@@ -70,25 +70,47 @@ def ppo_table(rows: list[Row]) -> str:
     return table(head, lines)
 
 
+def matrix_share(rows: list[Row], row: Row, flop: float) -> str:
+    """Of the machine's matrix rate in the same round; flop: operations of one of what it counts."""
+    (machine,) = of_task(rows, "matrix").values()
+    pairs = zip(rates(row), rates(machine), strict=True)
+    return f"{median(rate * flop / limit for rate, limit in pairs):.0%}"
+
+
 def a2c_table(rows: list[Row]) -> str:
-    found = of_task(rows, "A2C")
-    lines = [
-        [n, str(r["stack"]), spread(rates(r)), ratio(r, found[BASE]), peak(r), start(r)]
-        for n, r in found.items()
-    ]
-    return table(" | seeds | steps/s | × | peak MiB | start, s", lines)
+    found, flop = of_task(rows, "A2C"), settings.a2c_flop()
+    lines = []
+    for name, row in found.items():
+        cells = [name, str(row["stack"]), spread(rates(row)), ratio(row, found[BASE])]
+        lines.append([*cells, matrix_share(rows, row, flop), peak(row), start(row)])
+    return table(" | seeds | steps/s | × | of the matrix rate | peak MiB | start, s", lines)
 
 
 def td3_table(rows: list[Row]) -> str:
-    """With the share of the machine's matrix rate, round by round."""
-    found, (machine,) = of_task(rows, "TD3"), of_task(rows, "matrix").values()
+    found, flop = of_task(rows, "TD3"), settings.td3_flop()
     lines = []
     for name, row in found.items():
-        pairs = zip(rates(row), rates(machine), strict=True)
-        share = median(updates * settings.td3_flop() / rate for updates, rate in pairs)
-        cells = [name, spread(rates(row)), ratio(row, found[BASE]), f"{share:.0%}"]
-        lines.append([*cells, peak(row), start(row)])
+        cells = [name, spread(rates(row)), ratio(row, found[BASE])]
+        lines.append([*cells, matrix_share(rows, row, flop), peak(row), start(row)])
     return table(" | updates/s | × | of the matrix rate | peak MiB | start, s", lines)
+
+
+def part(row: Row, name: str) -> float:
+    """Median share of the measured time that went into a watched part."""
+    return median(r["parts"][name] / r["seconds"] for r in row["rounds"])
+
+
+def dqn_table(rows: list[Row]) -> str:
+    """With the share of each part; what is neither emulator nor replay is the network."""
+    found, flop = of_task(rows, "DQN"), settings.dqn_flop()
+    lines = []
+    for name, row in found.items():
+        emulator, replay = part(row, "emulator"), part(row, "replay")
+        cells = [name, spread(rates(row)), ratio(row, found[BASE]), f"{emulator:.0%}"]
+        cells += [f"{1 - emulator - replay:.0%}", f"{replay:.0%}", matrix_share(rows, row, flop)]
+        lines.append([*cells, peak(row), start(row)])
+    columns = ["steps/s", "×", "emulator", "network", "replay", "of the matrix rate"]
+    return table(" | " + " | ".join([*columns, "peak MiB", "start, s"]), lines)
 
 
 def stepping_table(rows: list[Row]) -> str:
@@ -123,9 +145,12 @@ def page(record: dict[str, Any]) -> str:
         ppo=ppo_table(rows),
         a2c=a2c_table(rows),
         td3=td3_table(rows),
+        dqn=dqn_table(rows),
         stepping=stepping_table(rows),
         matrix=spread([rate / 1e9 for rate in rates(matrix)]),
         megaflop=settings.td3_flop() / 1e6,
+        a2c_megaflop=settings.a2c_flop() / 1e6,
+        dqn_megaflop=settings.dqn_flop() / 1e6,
         gymnasium=versions["gymnasium"],
         mujoco=versions["mujoco"],
         versions=", ".join(f"{name} {versions[name]}" for name in sorted(versions)),

@@ -49,6 +49,44 @@ TD3_TARGET_CLIP = 0.5
 TD3_CAPACITY = 1_000_000
 TD3_STEPS = 300  # between two marks; the first so many are random and without updates
 
+# DQN: Nature's network and preset with FIRE at a game's start, one life an episode
+DQN_ENV = "ALE/Breakout-v5"
+DQN_BATCH = 32
+DQN_CAPACITY = 100_000
+DQN_PERIOD = 4  # steps between two updates
+DQN_TARGET_PERIOD = 1000
+DQN_EPSILON = 0.1
+DQN_STEP_SIZE = 1e-4  # Adam
+DQN_STEPS = 400  # between two marks; the first so many are without updates
+
+
+def a2c_flop(observation: int = 17, action: int = 6) -> float:
+    """Floating-point operations of the matrix products that one environment step asks for.
+
+    The policy acts; both networks are evaluated and differentiated; each actor's last state has
+    a value. Defaults are HalfCheetah's sizes.
+    """
+    widths = [[observation, *HIDDEN, outputs] for outputs in (action, 1)]
+    mu, v = map(_products, widths)
+    inner = sum(_products(w[1:]) for w in widths)
+    return mu + v / A2C_HORIZON + 2 * (mu + v) + inner
+
+
+def dqn_flop(actions: int = 4) -> float:
+    """The same for an agent's step: one greedy action where ε asks for it, a share of an update.
+
+    An update evaluates two networks and differentiates one. Defaults are Breakout's.
+    """
+    layers, side, channels = [], 84, 4
+    for outputs, kernel, stride in zip([32, 64, 64], [8, 4, 3], [4, 2, 1], strict=True):
+        side = (side - kernel) // stride + 1
+        layers.append(2.0 * side**2 * outputs * kernel**2 * channels)
+        channels = outputs
+    layers += [_products([side**2 * channels, 512]), _products([512, actions])]
+    forward = sum(layers)
+    update = 2 * forward + forward + (forward - layers[0])
+    return (1 - DQN_EPSILON) * forward + DQN_BATCH * update / DQN_PERIOD
+
 
 def td3_flop(observation: int = 17, action: int = 6) -> float:
     """Floating-point operations of one update's matrix products, the policy's share per delay.

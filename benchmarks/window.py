@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 MIB_PER_MAXRSS = 1 / 1024 if sys.platform != "darwin" else 1 / 1024**2
 
@@ -49,10 +52,30 @@ class Window:
 
     marks: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)  # the process's own time at each mark
+    spent: dict[str, float] = field(default_factory=dict)  # seconds in each watched part so far
+    parts: list[dict[str, float]] = field(default_factory=list)  # the same at each mark
 
     def mark(self) -> None:
         self.marks.append(time.perf_counter())
         self.busy.append(time.process_time())
+        self.parts.append(dict(self.spent))
+
+    def watch(self, part: str, owner: Any, *methods: str) -> None:
+        """Count the time inside `methods` of an object (or class) as time of `part`."""
+        self.spent.setdefault(part, 0.0)
+        for name in methods:
+            setattr(owner, name, self._timed(part, getattr(owner, name)))
+
+    def _timed(self, part: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def timed(*arguments: Any, **keywords: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return method(*arguments, **keywords)
+            finally:
+                self.spent[part] += time.perf_counter() - begin
+
+        return timed
 
     @property
     def iterations(self) -> int:
@@ -73,6 +96,7 @@ class Window:
                     "steps": self.iterations * steps_per_iteration,
                     "seconds": self.seconds,
                     "busy_seconds": self.busy[-1] - self.busy[1],
+                    "parts": {n: self.parts[-1][n] - self.parts[1][n] for n in self.spent},
                     "first_iteration_seconds": self.marks[1] - _STARTED,
                     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_PER_MAXRSS,
                     "cores": cores(),

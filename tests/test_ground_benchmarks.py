@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from benchmarks import peers, report, settings
-from benchmarks.contenders import library, measured, ours, ours_a2c, ours_td3
+from benchmarks.contenders import library, measured, ours, ours_a2c, ours_dqn, ours_td3
 from benchmarks.window import Order, Window
 from implementations import a3c_2016, td3_2018
 from repro.training import checkpoint
@@ -71,6 +71,50 @@ def test_our_td3_trains_with_the_settings_of_the_others() -> None:
     assert hp.time_limit == "bootstrap"
     assert hp.replay_capacity == settings.TD3_CAPACITY
     assert hp.random_steps == hp.learning_starts == settings.TD3_STEPS
+
+
+def test_our_dqn_trains_with_the_settings_of_the_others() -> None:
+    hp, theirs = ours_dqn.hparams(), library.dqn_keywords()
+    assert hp.step_size.value == theirs["learning_rate"]
+    assert (hp.minibatch_size, hp.gamma) == (theirs["batch_size"], theirs["gamma"])
+    assert hp.replay_capacity == theirs["buffer_size"]
+    assert hp.learning_starts == theirs["learning_starts"]
+    assert hp.update_period == theirs["train_freq"]
+    assert hp.target_network.period == theirs["target_update_interval"]
+    assert hp.exploration.start == hp.exploration.end == theirs["exploration_final_eps"]
+    assert hp.network.channels == [32, 64, 64]
+    assert hp.network.padding == [0, 0, 0]
+    options = hp.atari.options("train")
+    assert (options.noop_max, options.frame_skip, options.sticky_actions) == (30, 4, 0.0)
+    assert options.fire_reset
+    assert options.life_loss_ends
+    assert options.clip_rewards
+
+
+def test_a_window_counts_what_it_watches() -> None:
+    class Clerk:
+        def work(self, hours: int) -> int:
+            return 2 * hours
+
+    window, clerk = Window(), Clerk()
+    window.watch("work", clerk, "work")
+    window.mark()
+    assert clerk.work(hours=3) == 6
+    window.mark()
+    assert window.parts[0] == {"work": 0.0}
+    assert window.parts[1]["work"] > 0.0
+
+
+def test_operations_of_a_dqn_step_and_an_a2c_step() -> None:
+    """By hand, layer by layer: multiplications of one image's way through Nature's network."""
+    image = 400 * 32 * 256 + 81 * 64 * 512 + 49 * 64 * 576 + 3136 * 512 + 512 * 4
+    update = 32 * 2 * (4 * image - 400 * 32 * 256)
+    assert settings.dqn_flop() == pytest.approx(0.9 * 2 * image + update / 4)
+    policy, value = 17 * 64 + 64 * 64 + 64 * 6, 17 * 64 + 64 * 64 + 64
+    inner = policy + value - 2 * 17 * 64
+    assert settings.a2c_flop() == pytest.approx(
+        2 * (policy + value / 5 + 2 * (policy + value) + inner)
+    )
 
 
 def test_operations_of_a_td3_update() -> None:
@@ -141,6 +185,7 @@ def record() -> dict:
                 "steps": 1000 * value,
                 "seconds": 1000.0,
                 "busy_seconds": 990.0,
+                "parts": {"emulator": 100.0, "replay": 50.0} if task == "DQN" else {},
                 "peak_mib": 100.0,
                 "first_iteration_seconds": 2.0,
             }
@@ -160,12 +205,14 @@ def record() -> dict:
         row("A2C", report.BASE, [1800, 900]),
         row("TD3", "Repro", [120, 60]),
         row("TD3", report.BASE, [60, 20]),
+        row("DQN", "Repro", [100, 40]),
+        row("DQN", report.BASE, [50, 25]),
         row("stepping", "the physics", [20000, 10000]),
         row("matrix", "float32 product", [100e9, 50e9]),
     ]
     used = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
     return {
-        "schema_version": 2, "date": "2026-01-02", "machine": {"cpu": "a core"},
+        "schema_version": peers.SCHEMA_VERSION, "date": "2026-01-02", "machine": {"cpu": "a core"},
         "settings": used, "rows": rows,
     }  # fmt: skip
 
@@ -182,9 +229,11 @@ def test_page_shows_every_row_and_setting() -> None:
     assert [line for line in text.splitlines() if line.startswith("| Repro")] == [
         "| Repro, stack of 10 | 10 | 5,500 (3,000 to 8,000) | 9.0 "
         "| 2,600 (1,200 to 4,000) | 8.0 | 100, 100 | 2.0 |",
-        "| Repro, stack of 10 | 10 | 6,500 (4,000 to 9,000) | 4.7 | 100 | 2.0 |",
+        "| Repro, stack of 10 | 10 | 6,500 (4,000 to 9,000) | 4.7 | 1% | 100 | 2.0 |",
         # 120 · 415e6 of 100e9 and 60 · 415e6 of 50e9
         "| Repro | 90 (60 to 120) | 2.5 | 50% | 100 | 2.0 |",
+        # 100 · 562e6 of 100e9 and 40 · 562e6 of 50e9
+        "| Repro | 70 (40 to 100) | 1.8 | 10% | 85% | 5% | 51% | 100 | 2.0 |",
     ]
     assert "| the physics | 1 | 15,000 (10,000 to 20,000) | 75 |" in text
     assert "320 gradient steps" in text

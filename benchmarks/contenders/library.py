@@ -94,14 +94,40 @@ def td3_keywords() -> dict:
     }
 
 
-def learn(model, order: Order, packages: list[str], steps: int, updates: int) -> None:
+def dqn_keywords() -> dict:
+    """DQN's settings under Stable-Baselines3's names; its network is Nature's."""
+    return {
+        "learning_rate": settings.DQN_STEP_SIZE,
+        "buffer_size": settings.DQN_CAPACITY,
+        "learning_starts": settings.DQN_STEPS,
+        "batch_size": settings.DQN_BATCH,
+        "gamma": settings.GAMMA,
+        "train_freq": settings.DQN_PERIOD,
+        "gradient_steps": 1,
+        "target_update_interval": settings.DQN_TARGET_PERIOD,
+        "exploration_initial_eps": settings.DQN_EPSILON,
+        "exploration_final_eps": settings.DQN_EPSILON,
+        "device": "cpu",
+        "verbose": 0,
+    }
+
+
+def learn(
+    model,
+    order: Order,
+    packages: list[str],
+    steps: int,
+    updates: int,
+    window: Window | None = None,
+) -> None:
     """Train, with evaluation where asked for, and print the measurement.
 
     steps: of the environments between two marks. updates: how many the whole run must have made.
+    window: a new one, where nothing is watched.
     """
     from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 
-    window = Window()
+    window = window or Window()
 
     class Marks(BaseCallback):
         def _on_rollout_start(self) -> None:

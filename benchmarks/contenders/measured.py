@@ -36,6 +36,7 @@ def train(
     order: Order,
     folder: Path,
     window: Window,
+    env: str = settings.ENV,
 ) -> None:
     """Train a stack as ordered in `folder`; every: steps of a seed between two marks."""
     evaluation = Protocol(
@@ -46,7 +47,7 @@ def train(
     seeds = range(order.seed * order.stack, (order.seed + 1) * order.stack)
     run = MarkedRun(
         hparams,
-        settings.ENV,
+        env,
         list(seeds),
         order.iterations * every,
         folder,
@@ -57,11 +58,21 @@ def train(
     algorithm(run)
 
 
-def main(algorithm: Callable[[Run[Any]], None], hparams: Any, every: int) -> None:
-    """Carry out the command line's order and print the measurement."""
+def main(
+    algorithm: Callable[[Run[Any]], None],
+    hparams: Any,
+    every: int,
+    env: str = settings.ENV,
+    window: Window | None = None,
+) -> None:
+    """Carry out the command line's order and print the measurement.
+
+    window: a new one, where nothing is watched.
+    """
     torch.set_num_threads(1)
-    order, window = read_order(), Window()
+    order, window = read_order(), window or Window()
     with tempfile.TemporaryDirectory() as folder:
-        train(algorithm, hparams, every, order, Path(folder), window)
+        train(algorithm, hparams, every, order, Path(folder), window, env)
     assert len(window.marks) == order.iterations
-    window.publish(order.stack * every, ["repro-rl", "torch", "gymnasium", "mujoco", "numpy"])
+    packages = ["repro-rl", "torch", "gymnasium", "mujoco", "ale-py", "numpy"]
+    window.publish(order.stack * every, packages)
