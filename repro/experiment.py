@@ -114,6 +114,7 @@ def resolve(
     for field, value in kinds_first:
         values = merged(values, _nested(field, value), f"--set {field}")
         places = "--set"
+    _require_preset(card.id, env, name, values)
     kind = measured.get(name, implementation.HParams)
     values = msgspec.to_builtins(convert_hparams(values, kind, places))
     if name in measured:
@@ -136,6 +137,17 @@ def resolve(
         hparams=values,
         evaluation=dict(EVALUATION) if evaluate else None,
     )
+
+
+def _require_preset(paper: str, env: str, name: str, values: Mapping[str, Any]) -> None:
+    """A game is played by a preset's rules, which only a set for Atari names."""
+    from repro.training.environments.names import is_atari
+
+    if is_atari(env) and (values.get("atari") or {}).get("kind", "none") == "none":
+        raise ReproError(
+            f"{paper}'s set {name} does not say how {env} is played (its frames, lives and "
+            "rewards: `atari: {kind: preset, …}`); choose another set with --hparams"
+        )
 
 
 def implementation_of(paper: str) -> Any:
