@@ -43,7 +43,7 @@ def test_every_implementation_is_struck():
     """That has a loop of its own; the others hand their run to one that has."""
     sources = {paper: implementation_file(paper).read_text() for paper in implemented()}
     loops = {paper for paper, source in sources.items() if "in run.iterations()" in source}
-    assert {subject.paper for subject in SUBJECTS} == loops
+    assert {subject.paper for subject in SUBJECTS} >= loops
     for subject in SUBJECTS:
         assert subject.experiment.steps == subject.steps
 

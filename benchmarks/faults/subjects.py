@@ -65,6 +65,22 @@ SUBJECTS = (
         {"minibatch_size": 16, "replay_capacity": 600, "learning_starts": 100},
     ),
     Subject("ars-2018", "classic", "InvertedPendulum", 2000, {"directions": 2}),
+    # PPO's loop with another paper's optimiser, and watched from outside
+    Subject(
+        "where-optimum-2018",
+        "ppo",
+        "InvertedPendulum",
+        1280,
+        _PPO | {"optimizer": {"kind": "sgd", "momentum": 0.9}},
+        (0, 1, 2),
+    ),
+    Subject(
+        "truly-pg-2018",
+        "ppo",
+        "InvertedPendulum",
+        1280,
+        _PPO | {"measurement": {"iterations": [3, 12], "estimates": 2, "rollouts": [1, 2]}},
+    ),
 )
 
 
