@@ -39,10 +39,7 @@ from repro.training.run import Run
 from repro.training.schedules import Constant, Linear, Schedule
 
 CLIP_FRACTION_AT = 0.2  # logged for every surrogate, so that runs compare
-WAITING = {
-    "atari": "it does not say how a game is played (its frames, lives and rewards: a preset)",
-    "roboschool": "Roboschool's environments are no longer maintained and not installed",
-}
+WAITING = {"atari": "it does not say how a game is played (its frames, lives, rewards: a preset)"}
 
 
 class Clip(Choice, frozen=True, kw_only=True, tag="clip"):

@@ -35,7 +35,6 @@ RUN = ("run", "ppo-2017", "--env", "CartPole", "--steps", "64")
         (("run", "ppo-2017", "--env", "Hopper-v2"), "--env Hopper"),
         (("run", "ppo-2017", "--env", "Breakout"), "how ALE/Breakout-v5 is played"),
         (("run", "ppo-2017", "--env", "Breakout", "--hparams", "atari"), "cannot be run yet"),
-        (("run", "ppo-2017", "--env", "Hopper", "--hparams", "roboschool"), "not installed"),
         ((*RUN, "--hparams", "clasic"), 'did you mean "classic"?'),
         ((*RUN, "--ablation", "no-clp"), 'did you mean "no-clip"?'),
         ((*RUN, "--set", "gama=0.9"), 'did you mean "gamma"?'),
