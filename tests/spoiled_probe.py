@@ -24,7 +24,7 @@ END = 1  # the step that ends an episode
 class Values:
     """A critic that reads the value off the observation."""
 
-    def value(self, observation: torch.Tensor) -> torch.Tensor:
+    def value(self, observation: torch.Tensor, past: object = None) -> torch.Tensor:
         return observation[..., 0]
 
 
