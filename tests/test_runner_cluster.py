@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -86,6 +87,47 @@ def test_a_cluster_gives_the_bits_of_local_processes_and_a_lost_node_changes_not
     assert "their node was lost" in lines
     assert "Traceback" not in lines
     assert "raylet" not in lines
+
+
+@pytest.fixture
+def head(tmp_path):
+    """The address of a cluster that is asked from outside, by Ray's client."""
+    pytest.importorskip("grpc", reason="needs Ray's client: pip install -e '.[ray]'")
+    ray = Path(sys.executable).with_name("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        "--head",
+        "--port=0",
+        f"--ray-client-server-port={port}",
+        "--num-cpus=2",
+        "--include-dashboard=false",
+        "--disable-usage-stats",
+        f"--object-store-memory={STORE_BYTES}",
+        "--block",
+    ]
+    with (tmp_path / "head.log").open("wb") as log:
+        process = subprocess.Popen([ray, "start", *options], stdout=log, stderr=log)
+    wait_for(lambda: listens(port), 60)
+    yield f"ray://127.0.0.1:{port}"
+    process.terminate()  # it takes its own processes along, and no other cluster's
+    process.wait()
+
+
+def listens(port):
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+def test_a_cluster_asked_from_outside_gives_the_same_bits(command, head):
+    local = command("local", 600, workers=2)
+    assert local.run()[0] == 0
+    remote = command("remote", 600, workers=2, on=head, storage=None)
+    status, said = remote.run()
+    assert status == 0, said
+    assert_same(trace(local.folder), trace(remote.folder))
 
 
 @pytest.mark.slow
