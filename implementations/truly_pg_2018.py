@@ -104,15 +104,11 @@ class Aside:
         self.bounded = bounded_by(self.envs.action_space, run.hparams.clip_actions)
 
     def seen(self) -> NDArray[Any]:
-        known = self.collector.observations
-        return self.envs.observation if known is None else known(self.envs.observation)
+        return self.collector.normalized(self.envs.observation)
 
     def scaled(self, reward: NDArray[np.float64]) -> NDArray[np.float64]:
         rewards = self.collector.rewards
-        if rewards is None:
-            return reward
-        deviation = np.sqrt(rewards.moments.variance + rewards.epsilon)
-        return np.clip(reward / deviation[:, None], -rewards.clip, rewards.clip)
+        return reward if rewards is None else rewards.scaled(reward)
 
     def collect(self, model: ActorCritic, steps: int) -> Rollout:
         """As the run's collector does; the observations that time limits cut off are final ones."""
@@ -131,9 +127,7 @@ class Aside:
                 reward[:, :, t] = self.scaled(step.reward)
                 terminated[:, :, t], truncated[:, :, t] = step.terminal, step.truncated
                 for s, e in zip(*np.nonzero(step.truncated), strict=True):
-                    known = self.collector.observations
-                    final = step.final_observation
-                    cut.append((final if known is None else known(final))[s, e])
+                    cut.append(self.collector.normalized(step.final_observation)[s, e])
                     cut_at.append((s, e, t))
         seen[:, :, steps] = self.seen()
         places = np.array(cut_at, dtype=np.int64).reshape(-1, 3)

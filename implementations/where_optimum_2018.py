@@ -15,7 +15,7 @@ from torch import Tensor
 from implementations import ppo_2017
 from repro.training.choices import ChosenAdam
 from repro.training.hparams import Choice
-from repro.training.optim import FlatParameters
+from repro.training.optim import FlatParameters, column
 from repro.training.run import Run
 
 
@@ -107,11 +107,6 @@ class LargestSquare:
 def chosen(active: Tensor | None) -> Any:
     """An index of the active seeds' rows."""
     return slice(None) if active is None else active
-
-
-def column(value: float | Tensor, like: Tensor) -> Tensor:
-    """A number or [S] as a column that broadcasts over [S, P]."""
-    return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
 
 
 WAITING = {"a2c": "only the paper's runs of PPO are made here; the set ppo runs"}

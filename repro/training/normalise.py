@@ -131,9 +131,14 @@ class RewardNormalizer:
         """Scale the rewards [S, E] of one step; done [S, E]: the episode ended with it."""
         self.returns = self.returns * self.gamma + reward
         self.moments.update(self.returns, active)
-        scaled = reward / np.sqrt(self.moments.variance + self.epsilon)[:, None]
+        scaled = self.scaled(reward)
         if self.reset:
             self.returns[done] = 0.0
+        return scaled
+
+    def scaled(self, reward: Array) -> Array:
+        """Rewards [S, B] by the statistics as they are, which stay so."""
+        scaled = reward / np.sqrt(self.moments.variance + self.epsilon)[:, None]
         return np.minimum(np.maximum(scaled, -self.clip), self.clip)
 
     def state_dict(self) -> dict[str, Tensor]:

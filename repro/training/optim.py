@@ -101,7 +101,7 @@ class SGD:
 
     def step(self, step_size: float | Tensor, active: Tensor | None = None) -> None:
         """step_size: a number or [S]; active: bool [S], None for all."""
-        change = _column(step_size, self.parameters.data) * self.parameters.grad
+        change = column(step_size, self.parameters.data) * self.parameters.grad
         if active is not None:
             change = torch.where(active.unsqueeze(1), change, 0.0)
         self.parameters.data.sub_(change)
@@ -154,7 +154,7 @@ class Adam:
         epsilon: float | Tensor = self.epsilon
         if not self.epsilon_hat:
             epsilon = _row_factors(self.epsilon * correction2, data)
-        scale = -_column(step_size, self.t).numpy() * correction2 / correction1
+        scale = -column(step_size, self.t).numpy() * correction2 / correction1
         factor = _row_factors(scale, data)
         self.m.lerp_(grad, 1 - self.beta1)
         self.v.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
@@ -226,7 +226,7 @@ class RMSProp:
         data, grad = self.parameters.data, self.parameters.grad
         changed = [data, *self.state_dict().values()]
         before = [] if active is None else [value.clone() for value in changed]
-        rate = _column(step_size, data)
+        rate = column(step_size, data)
         means = grad if self.mean is None else self.mean  # without one it is not looked at
         for square, mean, g, parameters in _parts(self.square, means, grad, data):
             square.mul_(self.decay).addcmul_(g, g, value=1 - self.decay)
@@ -272,7 +272,7 @@ def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         yield tuple(tensor[:, begin : begin + width] for tensor in tensors)
 
 
-def _column(value: float | Tensor, like: Tensor) -> Tensor:
+def column(value: float | Tensor, like: Tensor) -> Tensor:
     """A number or [S] as a column [S, 1] (or [1, 1]) that broadcasts over parameters."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1)
 

@@ -184,7 +184,7 @@ class Collector:
                 terminated[t], truncated[t] = step.terminal, step.truncated  # lives may count
                 reward[t] = self._scaled(step)
                 if np.count_nonzero(step.truncated):
-                    final = self._normalized(step.final_observation)
+                    final = self.normalized(step.final_observation)
                     for s, e in zip(*np.nonzero(truncated[t]), strict=True):
                         cut.append(final[s, e].copy())  # the environments overwrite it
                         cut_at.append((s, e, t))
@@ -227,7 +227,7 @@ class Collector:
         S, E, T = rollout.observation.shape[:3]
         flat = rollout.observation.reshape(S, E * T, *self.envs.observation_shape)
         self.observations.update(flat, self._active)
-        self._seen = self._normalized(self.envs.observation)
+        self._seen = self.normalized(self.envs.observation)
         return self.observations(flat).reshape(rollout.observation.shape)
 
     def actor(self, actor: Actor) -> Act:
@@ -235,7 +235,7 @@ class Collector:
 
         The normaliser is frozen.
         """
-        return evaluation_act(self.run, actor, self._normalized, self._bounded)
+        return evaluation_act(self.run, actor, self.normalized, self._bounded)
 
     def _ended(self, *ends: NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(np.logical_or(*ends)).to(self.run.device)
@@ -247,9 +247,10 @@ class Collector:
     def _see(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.observations is not None and self.update_every_step:
             self.observations.update(observation, self._active)
-        return self._normalized(observation)
+        return self.normalized(observation)
 
-    def _normalized(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+    def normalized(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the policy sees of raw observations; the statistics stay as they are."""
         return observation if self.observations is None else self.observations(observation)
 
     def _scaled(self, step: Any) -> NDArray[np.float64]:
