@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def test_home_searches_filters_sorts_and_clears(page: Any, address: str) -> None
     page.fill("#q", "no paper says xyzzy")
     assert shown(page) == []
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#count').textContent === '105 papers'")
+    page.locator("#count", has_text=re.compile(r"^105 papers$")).wait_for()
 
     page.select_option("#f-year", "2018")
     page.select_option("#f-environment", "HalfCheetah")
