@@ -75,6 +75,22 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def parted(text: str, begin: str, end: str, name: str) -> tuple[str, str, str]:
+    """What stands before, between and after two markers; ReproError unless each is there once."""
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ReproError(f"{name}: no markers {begin} … {end}; put each in once")
+    before, rest = text.split(begin)
+    between, after = rest.split(end)
+    return before, between, after
+
+
+def fill(path: str | Path, begin: str, end: str, content: str) -> None:
+    """Put `content` between the two markers of a page; the rest of it is kept."""
+    path = Path(path)
+    before, _, after = parted(path.read_text(encoding="utf-8"), begin, end, path.name)
+    write_text(path, f"{before}{begin}\n{content}\n{end}{after}")
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON atomically in its canonical form: indent 1, sorted keys, NaN refused."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)

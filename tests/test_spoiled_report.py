@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +146,19 @@ def test_the_report_fills_the_page_and_exits_with_the_status(tmp_path: Path) -> 
     assert "| *exceeds* | **no** |" in page.read_text()
 
 
-def test_a_page_without_markers_is_refused() -> None:
-    with pytest.raises(ReproError, match="spoiled:begin"):
-        report.filled("nothing here", whole())
+def test_a_page_without_its_markers_once_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    for text in ("nothing here", f"{report.BEGIN}\n{report.END}\n{report.END}\n"):
+        page.write_text(text)
+        with pytest.raises(ReproError, match="spoiled:begin"):
+            report.write(page, whole())
+        assert page.read_text() == text
 
 
-def test_the_committed_page_shows_the_committed_record() -> None:
-    page = report.PAGE.read_text(encoding="utf-8")
-    assert report.filled(page, record.read(record.RECORD)) == page
+def test_the_committed_page_shows_the_committed_record(tmp_path: Path) -> None:
+    page = Path(shutil.copy(report.PAGE, tmp_path))
+    report.write(page, record.read(record.RECORD))
+    assert page.read_bytes() == report.PAGE.read_bytes()
 
 
 def test_the_page_tells_of_every_fault() -> None:

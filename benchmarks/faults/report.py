@@ -8,8 +8,7 @@ from typing import Any
 
 from benchmarks.faults.kills import total
 from benchmarks.faults.scenarios import SCENARIOS
-from repro.errors import ReproError
-from repro.files import write_text
+from repro import files
 from repro.paths import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
@@ -94,9 +93,4 @@ def tables(record: Row) -> str:
 
 def write(page: Path, record: Row) -> None:
     """Put the tables between the page's markers."""
-    text = page.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise ReproError(f"{page.name}: no markers {BEGIN} … {END}; put them where it belongs")
-    before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    write_text(page, f"{before}{BEGIN}\n{tables(record)}\n{END}{after}")
+    files.fill(page, BEGIN, END, tables(record))

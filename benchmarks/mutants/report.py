@@ -7,8 +7,7 @@ from pathlib import Path
 
 from benchmarks.mutants import record
 from benchmarks.mutants.catalogue import Mutant
-from repro.errors import ReproError
-from repro.files import write_text
+from repro import files
 from repro.paths import ROOT
 
 PAGE = ROOT / "docs" / "mutants.md"
@@ -82,9 +81,4 @@ def short(test: str) -> str:
 
 def write(page: Path, mutants: Mapping[str, Mutant], rows: Rows) -> None:
     """Put the tables between the page's markers."""
-    text = page.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise ReproError(f"{page.name}: no markers {BEGIN} … {END}; put them where it belongs")
-    before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    write_text(page, f"{before}{BEGIN}\n{tables(mutants, rows)}\n{END}{after}")
+    files.fill(page, BEGIN, END, tables(mutants, rows))

@@ -7,9 +7,8 @@ from typing import Any
 
 from benchmarks.spoiled import choose
 from benchmarks.spoiled.faults import FAULTS, NONE
+from repro import files
 from repro.commands.text import number
-from repro.errors import ReproError
-from repro.files import write_text
 from repro.paths import ROOT
 
 PAGE = ROOT / "docs" / "judge-end-to-end.md"
@@ -129,14 +128,5 @@ def tables(record: Row) -> str:
     return "\n".join([*parts, outcome(record)])
 
 
-def filled(page: str, record: Row) -> str:
-    """The page with its tables renewed; ReproError where a marker is missing."""
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ReproError(f"the page needs one line {BEGIN} and one line {END}")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables(record)}\n{END}{after}"
-
-
 def write(page: Path, record: Row) -> None:
-    write_text(page, filled(page.read_text(encoding="utf-8"), record))
+    files.fill(page, BEGIN, END, tables(record))

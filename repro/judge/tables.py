@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from repro import paths
-from repro.errors import ReproError
-from repro.files import write_text
+from repro import files, paths
 from repro.judge import samplers
 from repro.judge import simulation as sim
 from repro.judge.statistics import ceiling_assumed, ceiling_printed
@@ -269,22 +267,13 @@ TABLES = {
 
 def stored(text: str, name: str) -> str:
     """The table that stands between the markers of `name`."""
-    begin, end = BEGIN.format(name), END.format(name)
-    if begin not in text or end not in text:
-        raise ReproError(f"docs/judge.md: no markers {begin} … {end}; put them where it belongs")
-    return text.split(begin, 1)[1].split(end, 1)[0].strip()
+    return files.parted(text, BEGIN.format(name), END.format(name), DOCS.name)[1].strip()
 
 
 def rewrite(file: Path = DOCS) -> str:
     """Put every table between its markers; returns a line that says so."""
-    text = file.read_text(encoding="utf-8")
     for name, build in TABLES.items():
-        old = stored(text, name)
-        begin, end = BEGIN.format(name), END.format(name)
-        before, rest = text.split(begin, 1)
-        _, after = rest.split(end, 1)
-        new = build()
-        text = f"{before}{begin}\n{new}\n{end}{after}"
+        old, new = stored(file.read_text(encoding="utf-8"), name), build()
+        files.fill(file, BEGIN.format(name), END.format(name), new)
         print(f"{name}: {'as before' if new == old else 'changed'}")
-    write_text(file, text)
     return f"{len(TABLES)} tables in {file.name}"
