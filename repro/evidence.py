@@ -12,13 +12,14 @@ import msgspec
 from repro import fingerprints, git, paths
 from repro.errors import ReproError
 from repro.files import canonical, digest, read_json, write_json
+from repro.judge.types import Evidence, SeedResult, Totals
 from repro.plans import Plan, read_plan, shown
 from repro.results import SCHEMA_VERSION, Metrics, read_csv
 
 if TYPE_CHECKING:
     from repro.cards.models import Card
     from repro.experiment import Experiment
-    from repro.judge.types import Evidence, Verdict
+    from repro.judge.types import Verdict
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
@@ -53,8 +54,6 @@ def evidence_of(
     looks: of exploration that adds seeds until it is decided; by default one look at all seeds.
     `ReproError` where the summary is another experiment's, or a planned seed is missing.
     """
-    from repro.judge.types import Evidence, SeedResult
-
     metrics, curves = read_summary(folder)
     if metrics["experiment"] != experiment.digest:
         raise ReproError(f"{shown(folder / 'metrics.json')} is another experiment's result")
@@ -186,15 +185,6 @@ class _Seed(msgspec.Struct):
     status: str
 
 
-class _Totals(msgspec.Struct):
-    judged: int
-    reproduced: int
-    exceeds: int
-    not_reproduced: int
-    inconclusive: int
-    expected_false: float
-
-
 class _Verdict(msgspec.Struct):
     """What pages and commands show of a verdict; `repro.judge.types.Verdict` is the whole."""
 
@@ -219,7 +209,7 @@ class _Verdicts(msgspec.Struct):
     card_digest: str
     status: str
     reason: str
-    totals: _Totals
+    totals: Totals
     verdicts: list[_Verdict]
 
 

@@ -31,6 +31,13 @@ UNPLANNED = "unplanned look"
 FEW = "fewer than ten seeds"
 PREFIX = "prefix"
 STALE = "run-stale"
+# What a diverged seed counts with, by its metric's `never`.
+SCORED = {
+    "random": "the random policy's score",
+    "budget": "the whole budget",
+    "longest": "the longest that any seed took",
+    "none": "what they recorded",
+}
 
 
 @dataclass(frozen=True)
@@ -180,8 +187,7 @@ def prepare(case: Case, run: Evidence, name: str | None = None) -> Prepared:
         marks.append(PREFIX)
     if diverged:
         marks.append(f"{len(diverged)} diverged")
-        scored = "the random policy's score" if chosen.never == "random" else "the whole budget"
-        reasons.append(f"Diverged seeds ({listed(diverged)}) count with {scored}.")
+        reasons.append(f"Diverged seeds ({listed(diverged)}) count with {SCORED[chosen.never]}.")
     return Prepared(
         evidence=run,
         seeds=seeds,
@@ -245,10 +251,10 @@ def _seed_value(
         raise Untestable(f"The result does not record {name}.")
     if value is None and chosen.never == "random":
         value = case.random(run.env).mean
-    if value is None:  # a time: the whole budget, in steps or as long as any seed took
-        longest = max(s.metrics.get(name, 0.0) for s in run.seeds)
-        steps = chosen.name not in ("episodes-to-threshold", "seconds-to-threshold")
-        value = float(horizon) if steps else longest
+    if value is None and chosen.never == "longest":
+        value = max(s.metrics.get(name, 0.0) for s in run.seeds)
+    if value is None:
+        value = float(horizon)
     return SeedValue(seed=seed.seed, value=float(value), status=seed.status)
 
 

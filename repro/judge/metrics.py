@@ -16,7 +16,7 @@ from repro.errors import ReproError, nearest
 
 Direction = Literal["higher", "lower"]
 Needs = Literal["training", "evaluation", "manifest"]
-Never = Literal["random", "budget", "none"]
+Never = Literal["random", "budget", "longest", "none"]
 
 WINDOW = 100  # training episodes that a level averages over
 LAST_EVALUATIONS = 10
@@ -65,7 +65,8 @@ class Metric:
     """A metric by name.
 
     per_seed False: it is not one number a seed (`compute` is None) and never decides a claim.
-    never: what a run scores that never got there or diverged: the random policy, or the budget.
+    never: what a run scores that never got there or diverged: the random policy, the budget in
+    steps, or the longest that any of the seeds took.
     """
 
     name: str
@@ -227,11 +228,11 @@ _ALL = (
            " threshold; the budget where they never do", "lower", "training", "budget",
            (0.0, float("inf")), compute=_steps_to, parameter="threshold"),
     Metric("episodes-to-threshold", "episodes until 100 in a row average the threshold; all"
-           " episodes of the budget where they never do", "lower", "training", "budget",
+           " episodes of the budget where they never do", "lower", "training", "longest",
            (0.0, float("inf")), compute=_episodes_to, parameter="threshold"),
     Metric("seconds-to-threshold", "seconds of training, by the wall's clock and at the run's own"
            " pace, until 100 episodes in a row average the threshold; the whole run's where they"
-           " never do", "lower", "training", "budget", (0.0, float("inf")), compute=_seconds_to,
+           " never do", "lower", "training", "longest", (0.0, float("inf")), compute=_seconds_to,
            parameter="threshold"),
     Metric("steps-per-second", "environment steps of the seed a second of training, by the wall's"
            " clock; evaluation and checkpoints are not counted", "higher", "manifest", "none",

@@ -14,7 +14,7 @@ from repro.judge.compare import difference_of_arms
 from repro.judge.comparison import holm
 from repro.judge.published import sample_of
 from repro.judge.statistics import ONE_LOOK_LEVEL
-from repro.judge.types import Data, Interval, Verdict
+from repro.judge.types import Data, Interval, Totals, Verdict
 
 StatusWord = Literal[
     "reproduced", "partly", "not reproduced", "undecided", "scaled only", "no experiment"
@@ -27,33 +27,6 @@ EASY = frozenset(
     | {"MountainCar", "MountainCarContinuous", "Pendulum", "Taxi"}
     | {"InvertedPendulum", "InvertedDoublePendulum", "Reacher"}
 )
-
-
-class Totals(Data, frozen=True, kw_only=True):
-    """Counts over verdicts that were planned, at ten seeds or more, and can be settled.
-
-    expected_false: false verdicts to expect at most among the `judged`, were every one of them
-    at its margin: the sum of their one-sided error rates.
-    """
-
-    judged: int
-    reproduced: int
-    exceeds: int
-    not_reproduced: int
-    inconclusive: int
-    expected_false: float
-    prefixes: int = 0
-    not_tested: int = 0
-
-    @property
-    def sentence(self) -> str:
-        """The total as a page prints it, with the false verdicts it must expect."""
-        return (
-            f"{self.judged} judged: {self.reproduced} reproduced, {self.exceeds} exceed, "
-            f"{self.not_reproduced} not reproduced, {self.inconclusive} inconclusive; up to "
-            f"{self.expected_false:.1f} of these verdicts may be false by chance (more where a "
-            "spread was assumed and is not alike)"
-        )
 
 
 class Status(Data, frozen=True, kw_only=True):

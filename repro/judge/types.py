@@ -205,3 +205,20 @@ class Verdict(Data, frozen=True, kw_only=True):
         """Plain types only, for JSON."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
+
+
+class Totals(Data, frozen=True, kw_only=True):
+    """Counts over verdicts that were planned, at ten seeds or more, and can be settled.
+
+    expected_false: false verdicts to expect at most among the `judged`, were every one of them
+    at its margin: the sum of their one-sided error rates.
+    """
+
+    judged: int
+    reproduced: int
+    exceeds: int
+    not_reproduced: int
+    inconclusive: int
+    expected_false: float
+    prefixes: int = 0
+    not_tested: int = 0
