@@ -129,19 +129,14 @@ def hold(
     if data is not None:
         inputs = inputs | mutated_data(data).map(write)
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(inputs)
-    def run(content: bytes) -> None:
-        one_line(target, content)
-
     target(seed)  # the real file is read
-    run()
+    try_all(inputs, examples, lambda content: one_line(target, content))
+
+
+def try_all(inputs: st.SearchStrategy[Any], count: int, check: Callable[[Any], None]) -> None:
+    """Check `count` of the inputs, the same ones every time."""
+    every = settings(max_examples=count, database=None, suppress_health_check=list(HealthCheck))
+    every(given(inputs)(check))()
 
 
 def one_line(target: Target, content: bytes) -> None:
