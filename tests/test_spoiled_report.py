@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,24 @@ def test_a_job_done_is_known_by_fault_task_length_seeds_and_code(tmp_path: Path)
     assert record.done(path, "runs", job)
     assert not record.done(path, "pilot", job)
     for change in ({"code": "0ther"}, {"steps": 5}, {"seeds": 9}, {"task": SWIMMER}):
-        other = Job(**{name: getattr(job, name) for name in job.__dataclass_fields__} | change)
-        assert not record.done(path, "runs", other)
+        assert not record.done(path, "runs", replace(job, **change))
+
+
+def test_the_unmodified_code_is_taken_from_results_where_it_behaves_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Job(NONE, PENDULUM, 1_000_000, 10, True, "a" * 40, "c0de")
+    found = record.committed_row(job)
+    assert found is not None
+    assert found.items() >= job.key.items()
+    assert len(found["seeds"]) == 10
+    assert [verdict["claim"] for verdict in found["verdicts"]] == ["inverted-pendulum-figure-3"]
+    assert report.holds(found) is True
+    for change in ({"fault": FAULTS["done-mask"]}, {"steps": 5}, {"seeds": 5}, {"planned": False}):
+        assert record.committed_row(replace(job, **change)) is None
+    for changes in (["another loss"], None):  # behaves otherwise, or nobody knows
+        monkeypatch.setattr(record.fingerprints, "since", lambda folder, said=changes: said)
+        assert record.committed_row(job) is None
 
 
 def test_a_pilot_is_measured_in_margins_of_the_claim() -> None:

@@ -6,14 +6,17 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.spoiled.faults import NONE
 from benchmarks.spoiled.jobs import PAPER, Job, Task
+from repro import fingerprints
 from repro.cards import load_card
 from repro.errors import ReproError
-from repro.evidence import own_verdicts
+from repro.evidence import own_verdicts, read_result, result_folders, stored_verdicts
 from repro.experiment import claims_of, resolve
 from repro.files import read_json, write_json
 from repro.judge import Evidence, SeedResult, Verdict, judge_paper
 from repro.paths import ROOT
+from repro.plans import result_folder
 from repro.results import needs_evaluation
 
 RECORD = ROOT / "benchmarks" / "spoiled.json"
@@ -86,6 +89,32 @@ def pilot_row(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
 
 def run_row(job: Job, metrics: dict[str, Any], verdicts: dict[str, Any]) -> dict[str, Any]:
     """The row of a run, with the verdicts that the run itself wrote for its task."""
+    return about(job, metrics) | {"verdicts": judged(job, verdicts)}
+
+
+def committed_row(job: Job) -> dict[str, Any] | None:
+    """The row of the unmodified code from the result that stands in results/, None without one.
+
+    It must have the job's length and number of seeds, and today's code its behaviour fingerprint.
+    """
+    folder = result_folder(resolve(PAPER, job.task.env, job.task.hparams))
+    if not job.planned or job.fault is not NONE or folder not in result_folders(PAPER):
+        return None
+    result, verdicts = read_result(folder), stored_verdicts(PAPER)
+    alike = (result.steps, len(result.seeds)) == (job.steps, job.seeds)
+    if verdicts is None or not alike or fingerprints.since(folder) != []:
+        return None
+    manifest = read_json(folder / "manifest.json", SCHEMA_VERSION)
+    return job.key | {
+        "commit": manifest["code"]["commit"],
+        "date": manifest["started"][:10],
+        "seeds": manifest["seeds"],
+        "verdicts": judged(job, verdicts),
+    }
+
+
+def judged(job: Job, verdicts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What verdicts.json says of the job's task, in short."""
     found = [
         {name: verdict.get(name) for name in KEPT}
         for verdict in verdicts["verdicts"]
@@ -95,7 +124,7 @@ def run_row(job: Job, metrics: dict[str, Any], verdicts: dict[str, Any]) -> dict
     ]
     if not found:
         raise ReproError(f"{job.fault.name} on {job.task}: the run judged no claim")
-    return about(job, metrics) | {"verdicts": found}
+    return found
 
 
 def about(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
