@@ -301,7 +301,7 @@ def test_a_prefix_is_on_track_behind_or_undecided():
     curve = PublishedCurve(step=[0.0, 500_000.0, 1e6], mean=[-280.0, 1000.0, 1720.0], n=6)
     context = Context(random=CONTEXT.random, reference=CONTEXT.reference, curves={"c.csv": curve})
     figure = published(seeds=6, std=90.0, band="std", curve="c.csv")
-    cases = ((1000.0, "on track"), (100.0, "behind"), (600.0, "undecided"))
+    cases = ((1000.0, "on track"), (100.0, "behind"), (744.0, "undecided"))
     for mean, answer in cases:
         seeds = [seed(1000 + k, v, steps=500_000) for k, v in enumerate(spread(mean, 90.0))]
         verdict = judge(claim(figure), evidence(seeds=seeds, steps=500_000), context=context)
@@ -314,6 +314,27 @@ def test_a_prefix_is_on_track_behind_or_undecided():
     assert judge(claim(plain), evidence(seeds=seeds, steps=500_000)).answer == "undecided"
     seeds = [seed(1000 + k, v, steps=500_000) for k, v in enumerate(spread(1720.0, 90.0))]
     assert judge(claim(plain), evidence(seeds=seeds, steps=500_000)).answer == "on track"
+
+
+def test_a_prefix_at_the_random_policys_score_is_never_on_track():
+    """Where the published curve has hardly left the start, all of it lies within the margin."""
+    figure = published(seeds=6, std=90.0, band="std", curve="c.csv")
+
+    def answer(ours, theirs):
+        mean = [-280.0, theirs, 1720.0]
+        curve = PublishedCurve(step=[0.0, 500_000.0, 1e6], mean=mean, n=6)
+        context = Context(random=CONTEXT.random, curves={"c.csv": curve})
+        seeds = [seed(1000 + k, v, steps=500_000) for k, v in enumerate(spread(ours, 9.0))]
+        return judge(claim(figure), evidence(seeds=seeds, steps=500_000), context=context)
+
+    assert answer(-280.0, -100.0).answer == "behind"
+    verdict = answer(-100.0, -100.0)
+    assert (verdict.answer, verdict.margin) == ("on track", pytest.approx(36.0))
+    assert answer(-136.0, -100.0).answer == "undecided"
+    for nothing in (-280.0, -300.0):
+        verdict = answer(1000.0, nothing)
+        assert verdict.answer == "undecided"
+        assert any("no better than the random policy" in line for line in verdict.reasons)
 
 
 def test_an_unfinished_seed_makes_a_prefix():

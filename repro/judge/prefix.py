@@ -12,19 +12,23 @@ from repro.judge.statistics import scale_of
 from repro.judge.types import Answer, Theirs, Verdict
 from repro.judge.words import headline, number, say_interval, say_ours
 
+TOLERANCE = 0.2  # of a claim that states none
+
 
 def judge_prefix(case: Case, ours: Prepared, final: Theirs) -> Verdict:
     """Our seeds at the step they reached against the published curve there.
 
     Without a published curve the final level is all there is: a prefix that already reaches it
-    is on track, any other is undecided. The margin is that of the claim's horizon.
+    is on track, any other is undecided. The margin is that of the claim's horizon, and no more
+    than the tolerance times what the published curve has learned by then: early in training the
+    whole of it may lie within the horizon's margin of the random policy.
     """
     reached = ours.reached or 0
     env = ours.evidence.env
     random = case.random(env)
     known = case.context.reference.get(env)
     scale = scale_of(final.mean, random.mean, None if known is None else known.mean)
-    tolerance = getattr(case.claim.check, "tolerance", 0.2)
+    tolerance = getattr(case.claim.check, "tolerance", TOLERANCE)
     absolute = getattr(case.claim.check, "absolute_tolerance", None)
     margin = tolerance * scale if absolute is None else absolute
     curve = curve_of(case.claim, case.context.curves)
@@ -33,9 +37,13 @@ def judge_prefix(case: Case, ours: Prepared, final: Theirs) -> Verdict:
         here = side(float(np.interp(reached, curve.step, curve.mean)), final.n, None, None,
                     final.reading_error)  # fmt: skip
         what = f"the published curve at {reached:,} steps"
+        learned = case.sign * (here.mean - random.mean)
+        margin = min(margin, tolerance * max(learned, 0.0))
     result = compare(ours.sample, here, margin, ours.level, case.sign)
     answer: Answer = "undecided"
-    if result.reach == "reaches":
+    if margin == 0:
+        ours.reasons.append("By then the published curve is no better than the random policy.")
+    elif result.reach == "reaches":
         answer = "on track"
     elif result.reach == "misses" and here is not final:
         answer = "behind"
