@@ -17,9 +17,10 @@ from repro.errors import ReproError, nearest
 from repro.files import digest
 
 if TYPE_CHECKING:
+    from repro.cards import HParamSet
     from repro.cards.models import Card, Claim
 
-# Evaluation episodes beside training, when asked for: TD3's protocol, which later papers took over.
+# Evaluation beside training by a set that says no protocol: TD3's, which later papers took over.
 EVALUATION = {"period": 5000, "episodes": 10, "deterministic": True}
 
 MEASUREMENT = 1  # what a measured experiment has instead of environment steps
@@ -35,7 +36,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     in closed form. steps: environment steps of one seed; one measurement, for such a problem.
     hparams: every value, nested, in the implementation's own types. overrides: dotted field →
     value as typed by the user; an experiment with overrides is exploration. evaluation: period
-    (environment steps), episodes, deterministic; None without.
+    (environment steps), episodes, deterministic, of Atari max_frames; None without.
     """
 
     paper: str
@@ -135,8 +136,22 @@ def resolve(
         overrides=overrides,
         steps=steps,
         hparams=values,
-        evaluation=dict(EVALUATION) if evaluate else None,
+        evaluation=protocol(sets[name], env) if evaluate else None,
     )
+
+
+def protocol(hparam_set: HParamSet, env: str) -> dict[str, Any]:
+    """How agents of a set are evaluated: as the set says, else as `EVALUATION` does."""
+    from repro.training.environments.names import is_atari
+
+    if hparam_set.evaluation is not None:
+        return hparam_set.evaluation.protocol
+    if is_atari(env):
+        raise ReproError(
+            f"{hparam_set.paper}'s set {hparam_set.name} does not say how a game is evaluated, "
+            "which may never end; give it `evaluation: {…, max_frames: …}` in its file"
+        )
+    return dict(EVALUATION)
 
 
 def _require_preset(paper: str, env: str, name: str, values: Mapping[str, Any]) -> None:
@@ -244,7 +259,7 @@ def claims_about(
         (other, claim)
         for other in [card, *map(load_card, names)]
         for claim in other.claims
-        if any(same_env(e, env) for e in _environments(other, claim))
+        if any(same_env(e, env) for e in _environments(claim))
         and run
         in {a if a.hparams else a._replace(hparams=hparam_set) for a in arms_of(claim, other)}
     ]
@@ -263,10 +278,11 @@ def _mentions(card_id: str, paper: str) -> bool:
     return paper in (paths.PAPERS / f"{card_id}.yaml").read_text(encoding="utf-8")
 
 
-def _environments(card: Card, claim: Claim) -> list[str]:
+def _environments(claim: Claim) -> list[str]:
+    """The tasks of a claim: over several they are those that its check names, if any."""
     if claim.env != "several":
         return [claim.env]
-    found: list[str] = getattr(claim.check, "environments", card.environments)
+    found: list[str] = getattr(claim.check, "environments", [])
     return found
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from repro import git, plans
 from repro.attempts import log_attempt, read_attempts
+from repro.cards import load_card
 from repro.errors import ReproError
-from repro.experiment import resolve
+from repro.experiment import claims_about, resolve
 
 
 @pytest.fixture
@@ -148,6 +149,17 @@ def test_a_plan_names_every_claim_that_its_run_is_an_arm_of(clone):
     assert "hopper-last-10" not in ablation
     other_set = planned("ddpg-2015", "HalfCheetah", "paper")
     assert "simplification-costs-nothing-on-halfcheetah" in other_set
+
+
+def test_a_claim_over_several_tasks_is_about_those_that_its_check_names():
+    def about(paper, env, hparams):
+        return {claim.id for _, claim in claims_about(load_card(paper), env, hparams)}
+
+    assert "table-1-clip-0.2" in about("ppo-2017", "Hopper-v4", "mujoco")
+    assert "table-1-clip-0.2" not in about("ppo-2017", "Ant-v4", "mujoco")
+    # IMPALA's claim on DMLab-30 names A3C, and its card games of Atari beside those levels
+    assert "Pong" in load_card("impala-2018").environments
+    assert "dmlab-30-beats-a3c" not in about("a3c-2016", "ALE/Pong-v5", "a2c-atari")
 
 
 def test_a_plan_is_refused_when_its_set_says_something_else_today(clone):
