@@ -45,6 +45,11 @@ def test_overall_takes_the_tasks_that_all_have():
     assert overall({"A": {"x": [1.0, 2.0]}}, ["x", "y"]) == []
 
 
+def test_over_one_task_the_chance_of_being_better_is_that_of_the_pair():
+    one = {"A": {"x": [4.0, 5.0, 6.0], "y": [1.0, 2.0, 4.5]}}
+    assert overall(one, ["x", "y"])[0].improvement["y"] == pairs(one)[0].improvement
+
+
 def test_twenty_seeds_bring_a_bootstrap_interval():
     many = {"A": {"x": [float(i % 7) for i in range(20)], "y": [float(i % 5) for i in range(20)]}}
     row = overall(many, ["x", "y"])[0]

@@ -221,6 +221,37 @@ def test_improvement_interval_covers():
     assert inside / 400 > 0.92
 
 
+def test_improvement_over_tasks_by_hand():
+    # One seed against one: V(p) = p (1 − p), so k tasks are Wilson's interval for k tosses.
+    z2 = stats.norm.ppf(0.975) ** 2
+    won, lost = ([2.0], [1.0]), ([1.0], [2.0])
+    assert comparison.improvement_over_tasks([won]) == pytest.approx((1.0, 1 / (1 + z2), 1.0))
+    assert comparison.improvement_over_tasks([won, won]) == pytest.approx(
+        (1.0, 1 / (1 + z2 / 2), 1.0)
+    )
+    half = math.sqrt((z2 / 8) / (1 + z2 / 2))  # d² = z² (1/4 − d²) / 2
+    assert comparison.improvement_over_tasks([won, lost]) == pytest.approx(
+        (0.5, 0.5 - half, 0.5 + half)
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "chances"),
+    [(3, [0.7]), (5, [0.7]), (3, [0.9, 0.9, 0.9, 0.9]), (5, [0.5, 0.95])],
+    ids=["three-seeds", "five-seeds", "four-tasks-alike", "two-tasks-that-differ"],
+)
+def test_improvement_over_tasks_covers(seeds, chances):
+    generator = np.random.default_rng(8)
+    gaps = stats.norm.ppf(chances) * math.sqrt(2.0)  # P(A > B) = Φ(gap / √2)
+    inside = 0
+    for _ in range(400):
+        _, low, high = comparison.improvement_over_tasks(
+            [(generator.normal(gap, 1, seeds), generator.normal(0, 1, seeds)) for gap in gaps]
+        )
+        inside += low <= np.mean(chances) <= high
+    assert inside / 400 > 0.93
+
+
 def test_interquartile_mean_and_its_bootstrap():
     assert comparison.interquartile_mean([0, 1, 2, 3, 4, 5, 6, 100]) == pytest.approx(3.5)
     values = list(np.random.default_rng(6).normal(0.0, 1.0, 24))

@@ -33,19 +33,36 @@ def improvement_interval(
     A score interval: all p with |p − estimate| ≤ z · sqrt(V(p)), where V is the variance that
     p itself implies, so it stays sensible where the arms do not overlap at all.
     """
-    estimate = probability_of_improvement(a, b)
-    m, n = len(a), len(b)
+    _, low, high = improvement_over_tasks([(a, b)], level)
+    return low, high
+
+
+def improvement_over_tasks(
+    tasks: Sequence[tuple[Sequence[float], Sequence[float]]], level: float = 0.025
+) -> tuple[float, float, float]:
+    """Mean over tasks of P(A > B), with its interval. tasks: the scores of a and of b on each.
+
+    Newcombe's way for the mean: V(p) is its variance if p held on every task. Tasks that differ
+    vary less than that, so the interval is then wider than it need be; with one task it is
+    Newcombe's own. (Intervals of single tasks, put together, miss up to 13 %: few seeds that
+    all agree look surer than they are, and the more tasks, the more it shows.)
+    """
+    estimates = [probability_of_improvement(a, b) for a, b in tasks]
+    estimate = sum(estimates) / len(estimates)
+    sizes = [(len(a), len(b)) for a, b in tasks]
     z = float(special.ndtri(1.0 - level))
-    extra = (m + n) / 2.0 - 1.0
 
     def excess(p: float) -> float:
-        weight = 1.0 + extra * ((1.0 - p) / (2.0 - p) + p / (1.0 + p))
-        return (p - estimate) ** 2 - z * z * p * (1.0 - p) * weight / (m * n)
+        skew = (1.0 - p) / (2.0 - p) + p / (1.0 + p)
+        spread = sum(
+            z * z * p * (1.0 - p) * (1.0 + ((m + n) / 2.0 - 1.0) * skew) / (m * n) for m, n in sizes
+        )
+        return (p - estimate) ** 2 - spread / len(sizes) ** 2
 
     tiny = 1e-12
     low = 0.0 if estimate <= tiny else float(optimize.brentq(excess, 0.0, estimate - tiny))
     high = 1.0 if estimate >= 1.0 - tiny else float(optimize.brentq(excess, estimate + tiny, 1.0))
-    return low, high
+    return estimate, low, high
 
 
 def interquartile_mean(values: Sequence[float] | Array) -> float:

@@ -1,7 +1,7 @@
 """Runs beside each other: who is better on which task, over all tasks, and by how much.
 
 Interquartile means, P(A > B) and performance profiles are those of Agarwal et al. 2021 (rliable);
-the interval of P(A > B) is Newcombe's, which holds for few seeds, too.
+the interval of P(A > B) is Newcombe's, which holds for few seeds, too, on one task and over all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from repro.judge.compare import difference_of_arms, sums
 from repro.judge.comparison import (
     BOOTSTRAP_SEEDS,
     holm,
-    improvement_interval,
+    improvement_over_tasks,
     interquartile_mean,
-    probability_of_improvement,
     stratified_bootstrap,
 )
 from repro.judge.published import sample_of
@@ -70,7 +69,6 @@ def pairs(scores: Scores) -> list[Pair]:
         for a, b in itertools.combinations(runs, 2):
             first, second = sample_of(list(runs[a])), sample_of(list(runs[b]))
             interval = difference_of_arms(first, second, ONE_LOOK_LEVEL)
-            estimate = probability_of_improvement(runs[a], runs[b])
             rows.append(
                 Pair(
                     task=task,
@@ -79,7 +77,7 @@ def pairs(scores: Scores) -> list[Pair]:
                     difference=first.mean - second.mean,
                     low=None if interval is None else interval.low,
                     high=None if interval is None else interval.high,
-                    improvement=(estimate, *improvement_interval(runs[a], runs[b])),
+                    improvement=improvement_over_tasks([(runs[a], runs[b])]),
                     p=None,
                 )
             )
@@ -134,20 +132,11 @@ def _overall(tasks: Scores, name: str, names: Sequence[str]) -> Overall:
         mean_low=edges[0],
         mean_high=edges[1],
         improvement={
-            other: _improvement(tasks, name, other) for other in names if other != name
+            other: improvement_over_tasks([(runs[name], runs[other]) for runs in tasks.values()])
+            for other in names
+            if other != name
         },
-    )  # fmt: skip
-
-
-def _improvement(tasks: Scores, a: str, b: str) -> tuple[float, float, float]:
-    """Mean over tasks of P(A > B); each task's interval gives its standard error."""
-    parts = []
-    for runs in tasks.values():
-        low, high = improvement_interval(runs[a], runs[b])
-        parts.append((probability_of_improvement(runs[a], runs[b]), ((high - low) / 3.92) ** 2))
-    value = sum(p for p, _ in parts) / len(parts)
-    half = 1.96 * math.sqrt(sum(v for _, v in parts)) / len(parts)
-    return value, max(0.0, value - half), min(1.0, value + half)
+    )
 
 
 def _mean(samples: Sequence[Sample]) -> tuple[float, tuple[float | None, float | None]]:
