@@ -91,12 +91,16 @@ def test_a_thin_published_side_cannot_be_settled_and_points_to_the_claim_that_ca
     assert verdict.power_ceiling < 0.8
     assert not verdict.settleable
     assert (verdict.answer, verdict.reach) == ("inconclusive", "reaches")
-    assert verdict.headline.startswith("cannot be settled by our seeds; our seeds reach")
+    assert verdict.headline == (
+        f"cannot be settled by our seeds (power ceiling {100 * verdict.power_ceiling:.1f} %); "
+        "our seeds reach the printed figure; see table"
+    )
     assert verdict.settled_by == "table"
     assert not verdict.counts
     assert not verdict.judged
     alone = judge(thin, evidence(spread(1720.0, 100.0)))
     assert alone.settled_by is None
+    assert alone.headline.endswith("our seeds reach the printed figure")
 
 
 def test_a_thin_side_gives_no_not_reproduced_either():

@@ -151,7 +151,7 @@ def judge_aggregate(case: Case) -> Verdict:
     admissible = settleable and all(one.admissible for one in runs)
     return case.verdict(
         answer,
-        headline(answer, result.reach, settleable, refused),
+        headline(answer, result.reach, settleable, refused, result.ceiling),
         reach=result.reach,
         settleable=settleable,
         judged=admissible,

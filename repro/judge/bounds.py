@@ -57,7 +57,7 @@ def judge_time_to(case: Case) -> Verdict:
     admissible = settleable and ours.admissible
     return case.verdict(
         answer,
-        headline(answer, result.reach, settleable, refused),
+        headline(answer, result.reach, settleable, refused, result.ceiling),
         env=run.env,
         reach=result.reach,
         settleable=settleable,

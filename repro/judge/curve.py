@@ -110,7 +110,7 @@ def judge_curve(case: Case) -> Verdict:
     admissible = settleable and not {EXPLORATION, UNPLANNED, FEW} & set(marks)
     return case.verdict(
         answer,
-        headline(answer, first.reach, settleable, refused),
+        headline(answer, first.reach, settleable, refused, ceiling),
         env=run.env,
         reach=first.reach,
         settleable=settleable,

@@ -76,7 +76,7 @@ def against(case: Case, ours: Prepared, theirs: Theirs) -> Verdict:
         reasons.append(f"At the usual tolerance of 0.2 × scale it would be: {default}.")
     return case.verdict(
         answer,
-        headline(answer, result.reach, settleable, refused),
+        headline(answer, result.reach, settleable, refused, result.ceiling),
         env=env,
         reach=result.reach,
         settleable=settleable,

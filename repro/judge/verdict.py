@@ -24,6 +24,7 @@ from repro.judge.case import Case, same_task
 from repro.judge.curve import judge_curve
 from repro.judge.level import judge_level
 from repro.judge.types import Context, Evidence, Verdict
+from repro.judge.words import pointing
 
 JUDGES: dict[type, Callable[[Case], Verdict]] = {
     Level: judge_level,
@@ -52,7 +53,12 @@ def judge_claim(
         if pointer
         else "No other claim of the card on this task can be settled by our seeds."
     )
-    return msgspec.structs.replace(verdict, settled_by=pointer, reasons=[*verdict.reasons, line])
+    return msgspec.structs.replace(
+        verdict,
+        headline=pointing(verdict.headline, pointer),
+        settled_by=pointer,
+        reasons=[*verdict.reasons, line],
+    )
 
 
 def _judge(claim: Claim, evidence: Sequence[Evidence], card: Card, context: Context) -> Verdict:

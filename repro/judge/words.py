@@ -128,9 +128,13 @@ def say_comparison(
 
 
 def headline(
-    answer: Answer, reach: Reach | None, settleable: bool = True, refused: str | None = None
+    answer: Answer,
+    reach: Reach | None,
+    settleable: bool = True,
+    refused: str | None = None,
+    ceiling: float | None = None,
 ) -> str:
-    """One line for a page; the marks stand beside it."""
+    """One line for a page; the marks stand beside it. ceiling: the power ceiling, a share."""
     reaching = {
         "reaches": "our seeds reach the printed figure",
         "misses": "our seeds miss the printed figure",
@@ -139,9 +143,15 @@ def headline(
     if refused is not None:
         words: str = "not decided by this figure"
     elif not settleable:
-        words = "cannot be settled by our seeds"
+        why = "" if ceiling is None else f" (power ceiling {percent(ceiling)})"
+        words = f"cannot be settled by our seeds{why}"
     elif answer == "inconclusive":
         words = "inconclusive"
     else:
         return answer
     return f"{words}; {reaching}" if reaching else words
+
+
+def pointing(line: str, claim: str | None) -> str:
+    """A headline that names the claim by which the question can be settled."""
+    return f"{line}; see {claim}" if claim else line
