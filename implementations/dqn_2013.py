@@ -155,7 +155,8 @@ class GreedyExplorer:
     def __init__(self, run: Run[HParams], q: QNetwork, envs: TrainingEnvironments):
         assert isinstance(envs.action_space, Discrete)
         self.run, self.q, self.envs, self.actions = run, q, envs, envs.action_space.n
-        self.draws = self.evaluation_draws = run.rng("action")
+        self.draws = run.rng("action")
+        self.evaluation_draws = Streams(run.seeds, "evaluation-action", run.device)
 
     def epsilon(self) -> Tensor:
         """ε of every seed now, [S]."""
@@ -175,11 +176,7 @@ class GreedyExplorer:
         Each evaluation draws from generators of its own: a seed's numbers do not depend on how
         long the games of others last.
         """
-        playing = begins.any(1)
-        if playing.any():
-            step = int(self.run.steps_done[playing].max())
-            purpose = f"evaluation-action-{step}"
-            self.evaluation_draws = Streams(self.run.seeds, purpose, self.run.device)
+        self.evaluation_draws.begin(begins, "evaluation-action", self.run.steps_done)
         draws = self.evaluation_draws.uniform(observation.shape[1], 2)
         chance = torch.full((len(observation),), self.run.hparams.evaluation_epsilon)
         return self._choose(observation, draws, chance, np.ones(len(observation), bool))

@@ -151,7 +151,7 @@ def test_periods_in_frames():
     for name, expected in table.items():
         hparam_set = load_sets("dqn-2013")[name]
         hp = msgspec.convert(hparam_set.values("Breakout"), dqn.HParams)
-        skip = hp.atari.options("train").frame_skip
+        skip = hp.atari.options().frame_skip
         steps = (hp.exploration.steps, hp.learning_starts, hp.target_network.period)
         assert tuple(skip * n for n in steps) == expected
         units = {field: origin["unit"] for field, origin in hparam_set.provenance().items()}

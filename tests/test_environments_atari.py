@@ -54,7 +54,7 @@ def test_every_step_is_that_of_the_slow_way(monkeypatch, name, rom, oracle, chan
     """All to the bit, but for the resizing where OpenCV, with which ALE resizes, is missing."""
     started = games(monkeypatch)
     chosen = preset(name, **changes)
-    options = chosen.options("train")
+    options = chosen.options()
     envs = make(resolve(rom.title()), [3], 1, atari=chosen)
     envs.reset()
     first_seed, _ = started[0]
@@ -166,19 +166,21 @@ def test_rewards_are_cut_for_learning_and_whole_in_the_return():
 
 def test_evaluation_plays_whole_games():
     nature = preset("nature-2015")
-    train, evaluation = nature.options("train"), nature.options("evaluation")
+    train, evaluation = nature.options(), nature.evaluated(18_000).options()
     assert (train.life_loss_ends, train.clip_rewards, train.max_frames) == (True, True, 0)
     assert (evaluation.life_loss_ends, evaluation.clip_rewards) == (False, False)
     assert evaluation.max_frames == 18_000
     assert evaluation.noop_max == train.noop_max == 30
-    shorter = preset("dopamine-2018", max_frames=400, life_loss_ends=True).options("evaluation")
-    assert (shorter.max_frames, shorter.life_loss_ends) == (400, False)
+    shorter = preset("dopamine-2018", max_frames=400, life_loss_ends=True)
+    for cap, frames in ((None, 400), (0, 0), (108_000, 108_000)):
+        options = shorter.evaluated(cap).options()
+        assert (options.max_frames, options.life_loss_ends) == (frames, False)
 
 
 def test_presets_differ_where_the_papers_do():
     assert len({msgspec.json.encode(options) for options in PRESETS.values()}) == 4
     assert make("Breakout", [0], 1, atari=preset("machado-2018")).action_space.n == 18
-    envs = make("Breakout", [0], 1, "evaluation", atari=preset("nature-2015"))
+    envs = make("Breakout", [0], 1, "evaluation", atari=preset("nature-2015").evaluated(18_000))
     assert (envs.action_space.n, envs.max_episode_steps) == (4, 4500)
 
 

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from benchmarks import peers, report, settings
-from benchmarks.contenders import library, measured, ours, ours_a2c, ours_dqn, ours_td3
+from benchmarks.contenders import library, main_job, measured, ours, ours_a2c, ours_dqn, ours_td3
 from benchmarks.window import Order, Window
 from implementations import a3c_2016, td3_2018
+from repro.experiment import resolve
 from repro.training import checkpoint
 from repro.training.experience import EveryStep
 
@@ -84,7 +85,7 @@ def test_our_dqn_trains_with_the_settings_of_the_others() -> None:
     assert hp.exploration.start == hp.exploration.end == theirs["exploration_final_eps"]
     assert hp.network.channels == [32, 64, 64]
     assert hp.network.padding == [0, 0, 0]
-    options = hp.atari.options("train")
+    options = hp.atari.options()
     assert (options.noop_max, options.frame_skip, options.sticky_actions) == (30, 4, 0.0)
     assert options.fire_reset
     assert options.life_loss_ends
@@ -170,6 +171,23 @@ def test_contenders_print_their_measurement(module: str) -> None:
     assert measured["versions"]["mujoco"] == "3.6.0"
 
 
+def test_the_main_job_is_measured_as_typed(monkeypatch, capsys) -> None:
+    typed = main_job.COMMAND
+    assert typed[:4] == ["run", "ppo-2017", "--env", "HalfCheetah"]
+    experiment = resolve("ppo-2017", "HalfCheetah")
+    assert settings.MAIN_FULL_STEPS == experiment.steps
+    monkeypatch.setattr(main_job, "COMMAND", ["run", "ppo-2017", "--env", "CartPole",
+                                              "--steps", "2048"])  # fmt: skip
+    monkeypatch.setattr(settings, "MAIN_STEPS", 2048)
+    monkeypatch.setattr(sys, "argv", ["main_job", "--stack", "2"])
+    main_job.main()
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["steps"] == 2 * 2048
+    assert 0 < measured["seconds"] < 60
+    assert measured["parts"]["before and after training"] > 0
+    assert 50 < measured["peak_mib"] < 20_000
+
+
 def test_every_contender_has_its_module() -> None:
     for contender in peers.contenders():
         assert (ROOT / "benchmarks" / "contenders" / f"{contender.module}.py").exists()
@@ -196,15 +214,22 @@ def record() -> dict:
             "rounds": rounds, "versions": versions,
         }  # fmt: skip
 
+    job = row("main job", "Repro", [8, 8], stack=5)
+    for seconds, one in zip((30.0, 60.0), job["rounds"], strict=True):
+        one |= {"seconds": seconds, "parts": {"before and after training": 6.0}}
     rows = [
+        job,
         row("PPO", "Repro, stack of 10", [8000, 3000], stack=10),
+        row("PPO", "Repro, stack of 1", [1900, 600]),
         row("PPO", report.BASE, [1000, 300]),
         row("PPO", "Repro, stack of 10", [4000, 1200], evaluation=True, stack=10),
+        row("PPO", "Repro, stack of 1", [1000, 300], evaluation=True),
         row("PPO", report.BASE, [500, 150], evaluation=True),
         row("A2C", "Repro, stack of 10", [9000, 4000], stack=10),
         row("A2C", report.BASE, [1800, 900]),
         row("TD3", "Repro", [120, 60]),
         row("TD3", report.BASE, [60, 20]),
+        row("TD3", "SBX", [130, 60]),
         row("DQN", "Repro", [100, 40]),
         row("DQN", report.BASE, [50, 25]),
         row("stepping", "the physics", [20000, 10000]),
@@ -220,8 +245,9 @@ def record() -> dict:
 def test_ratios_are_taken_within_a_round() -> None:
     rows = record()["rows"]
     # 8000/1000 and 3000/300, not the ratio of the medians 5500/650
-    assert report.ratio(rows[0], rows[1]) == "9.0"
-    assert report.spread(report.rates(rows[0])) == "5,500 (3,000 to 8,000)"
+    assert report.ratio(rows[1], rows[3]) == "9.0"
+    assert report.spread(report.rates(rows[1])) == "5,500 (3,000 to 8,000)"
+    assert report.main_minutes(rows[0]) == [5.1, 10.1]  # ten times 30 s and 6 s; ten times 60 s
 
 
 def test_page_shows_every_row_and_setting() -> None:
@@ -229,12 +255,22 @@ def test_page_shows_every_row_and_setting() -> None:
     assert [line for line in text.splitlines() if line.startswith("| Repro")] == [
         "| Repro, stack of 10 | 10 | 5,500 (3,000 to 8,000) | 9.0 "
         "| 2,600 (1,200 to 4,000) | 8.0 | 100, 100 | 2.0 |",
+        "| Repro, stack of 1 | 1 | 1,250 (600 to 1,900) | 1.9 "
+        "| 650 (300 to 1,000) | 2.0 | 100, 100 | 2.0 |",
         "| Repro, stack of 10 | 10 | 6,500 (4,000 to 9,000) | 4.7 | 1% | 100 | 2.0 |",
         # 120 · 415e6 of 100e9 and 60 · 415e6 of 50e9
         "| Repro | 90 (60 to 120) | 2.5 | 50% | 100 | 2.0 |",
         # 100 · 562e6 of 100e9 and 40 · 562e6 of 50e9
         "| Repro | 70 (40 to 100) | 1.8 | 10% | 85% | 5% | 51% | 100 | 2.0 |",
     ]
+    for line in (
+        "| main job on two cores, minutes | at most 9 | 7.60 | yes |",
+        "| PPO, one seed | 2 × Stable-Baselines3 | 1.95 | **no** |",
+        "| PPO, ten seeds | 7 × Stable-Baselines3 | 9.00 | yes |",
+        "| PPO, ten seeds, steps/s | aim 12,000 | 5,500 | **no** |",
+        "| TD3 | 1 × SBX | 0.96 | **no** |",
+    ):
+        assert line in text
     assert "| the physics | 1 | 15,000 (10,000 to 20,000) | 75 |" in text
     assert "320 gradient steps" in text
     assert "had its core for 99% of" in text

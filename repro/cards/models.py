@@ -267,16 +267,51 @@ class Block(Model, frozen=True, kw_only=True):
     values: dict[str, Any]
 
 
+Count = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Evaluation(Model, frozen=True, kw_only=True):
+    """How a set's agents are evaluated beside training, as the claims on it say.
+
+    source, status, confidence, note: as a `Block`'s. period: environment steps of a seed from one
+    evaluation to the next. episodes: whole ones, each time. deterministic: the policy's mode is
+    played, not samples of it; an ε is a hyperparameter. max_frames: of Atari, after which a game is
+    cut; 0: never.
+    """
+
+    source: str
+    status: Status
+    confidence: Confidence = "verified"
+    note: str | None = None
+    period: Count
+    episodes: Count
+    deterministic: bool
+    max_frames: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What an experiment holds of it; max_frames only where it is said."""
+        frames = {} if self.max_frames is None else {"max_frames": self.max_frames}
+        return {
+            "period": self.period,
+            "episodes": self.episodes,
+            "deterministic": self.deterministic,
+            **frames,
+        }
+
+
 class SetFile(Model, frozen=True, kw_only=True):
     """One named set: blocks of values, over those of the set it extends.
 
-    environments: those it is meant for, by alias. overrides: environment alias → blocks laid over
-    the set's own for that environment.
+    environments: those it is meant for, by alias. evaluation: None for that of the set it extends,
+    and where none has any for TD3's protocol. overrides: environment alias → blocks laid over the
+    set's own for that environment.
     """
 
     about: str
     extends: str | None = None
     environments: list[str]
+    evaluation: Evaluation | None = None
     blocks: list[Block]
     overrides: dict[str, list[Block]] = {}
 

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar
 
+import msgspec
+
 from repro import paths
 from repro.cards import check
-from repro.cards.models import Block, HParamFile
+from repro.cards.models import Block, Evaluation, HParamFile
+from repro.cards.protocol import checked
 from repro.cards.yaml import Document, Path_, read
 from repro.errors import ReproError, nearest
 
@@ -35,8 +38,9 @@ class Provenance(TypedDict):
 class HParamSet:
     """One named set of a paper's hyperparameters, what it extends already laid under it.
 
-    environments: aliases it is meant for. Values are plain and nested; a mapping without `kind`
-    (Adam's three numbers) is laid over field by field, one with `kind` is replaced whole.
+    environments: aliases it is meant for. evaluation: its claims' protocol, where it has one.
+    Values are plain and nested; a mapping without `kind` (Adam's three numbers) is laid over field
+    by field, one with `kind` is replaced whole.
     """
 
     paper: str
@@ -44,6 +48,7 @@ class HParamSet:
     about: str
     extends: str | None
     environments: list[str]
+    evaluation: Evaluation | None
     _values: dict[str, Any]
     _provenance: dict[str, Provenance]
     _overrides: dict[str, tuple[dict[str, Any], dict[str, Provenance]]] = field(
@@ -142,6 +147,12 @@ def _build(
     values: dict[str, Any] = {}
     origins: dict[str, Provenance] = {}
     overrides: dict[str, tuple[dict[str, Any], dict[str, Provenance]]] = {}
+    evaluation, where_said = entry.evaluation, document.where(("sets", name))
+    if evaluation is not None:
+        here: Path_ = ("sets", name, "evaluation")
+        where_said = document.where(here)
+        source = _source(evaluation.source, content, document, (*here, "source"))
+        evaluation = msgspec.structs.replace(evaluation, source=source)
     if entry.extends is not None:
         where = f"{document.where(('sets', name, 'extends'))}: sets.{name}.extends: found"
         if entry.extends not in content.sets:
@@ -152,6 +163,7 @@ def _build(
         parent = _build(entry.extends, content, document, done, (*above, name))
         values, origins = parent.values(), dict(parent.provenance())
         overrides = dict(parent._overrides)
+        evaluation = evaluation or parent.evaluation
     own = _blocks(entry.blocks, ("sets", name, "blocks"), name, content, document)
     values, origins = _laid_over(values, origins, *own)
     for env, blocks in entry.overrides.items():
@@ -169,6 +181,7 @@ def _build(
         entry.about,
         entry.extends,
         list(entry.environments),
+        evaluation and checked(evaluation, values, name, where_said),
         values,
         origins,
         overrides,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.training.environments import Environments, make
+from repro.training.environments.atari_presets import AtariPreset
 from repro.training.hparams import Choice
 
 # observations [S, E, *shape], bool [S, E]: an episode begins here -> actions [S, E, *]
@@ -20,11 +21,16 @@ Act = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
-    """How a paper evaluates: every `period` environment steps, `episodes` whole episodes."""
+    """How a paper evaluates: every `period` environment steps, `episodes` whole episodes.
+
+    deterministic: the policy's mode, not a sample. max_frames: an Atari game is cut after so many
+    (0: never; None: as in training).
+    """
 
     period: int
     episodes: int
     deterministic: bool
+    max_frames: int | None = None
 
 
 def play(
@@ -58,7 +64,9 @@ class Evaluations:
         self, env: str, seeds: Sequence[int], protocol: Protocol, atari: Choice | None = None
     ):
         self._env, self._seeds, self._protocol = env, list(seeds), protocol
-        self._atari = atari  # how it is played; `make` takes the preset's way to evaluate
+        self._atari = atari
+        if isinstance(atari, AtariPreset):
+            self._atari = atari.evaluated(protocol.max_frames)
         self._begun = np.zeros(len(self._seeds), dtype=np.int64)  # periods, per seed
         self._envs: Environments | None = None  # made when the first evaluation is due
 

@@ -50,6 +50,7 @@ def evaluation_act(
     see: raw observations -> what the policy sees; bounded: its actions -> the environment's.
     """
     deterministic = run.evaluation is None or run.evaluation.deterministic
+    draws = Streams(run.seeds, "evaluation", run.device)
     remembered: dict[int, Memory | None] = {}  # by the number of environments
 
     def act(observation: NDArray[Any], begins: NDArray[np.bool_]) -> NDArray[Any]:
@@ -62,7 +63,8 @@ def evaluation_act(
             chosen = actor.act(seen.to(run.device), memory)
             if deterministic:
                 return bounded(chosen.mode().cpu().numpy())
-            noise = actor.noise(run.rng("evaluation"), observation.shape[1])
+            draws.begin(begins, "evaluation", run.steps_done)
+            noise = actor.noise(draws, observation.shape[1])
             return bounded(chosen.sample(noise).cpu().numpy())
 
     return act

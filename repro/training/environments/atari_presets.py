@@ -13,7 +13,9 @@
 | clip_rewards | yes ᵃ | yes ᶠ | yes ⁱ | yes ˡ |
 | max_frames | none ᶜ | none ᵍ | 18,000 ʰ | 108,000 ˡ |
 | full_action_space | no ᵐ | no ᵐ | yes ʰ | no ᵏ |
-| evaluated with | the same | max_frames 18,000 ⁿ | the same | the same |
+
+An evaluation plays the same game for its whole score, cut where its protocol says
+(`AtariPreset.evaluated`).
 
 Sources: a arXiv:1312.5602, sections 4.1 and 5 (k = 3 on Space Invaders; rewards 1, 0 or -1). b Not
 printed ("roughly captures the playing area"); spragunr/deep_q_rl crops there. c Not in the paper of
@@ -23,7 +25,7 @@ train_agent.lua (`step(…, true)`) and google-deepmind/alewrap@5d52649, alewrap
 h arXiv:1709.06009, sections 4 and 5 (recalled). i The DQN code of arXiv:1810.00123, by two of its
 authors. k google/dopamine@5873f54, dopamine/discrete_domains/atari_lib.py and tf/agents/dqn/
 configs/dqn.gin. l The same, discrete_domains/run_experiment.py (27,000 steps of four frames).
-m Both print 4 to 18 valid actions, a game's own. n Nature 518, Methods: up to five minutes.
+m Both print 4 to 18 valid actions, a game's own.
 
 What ALE's code does otherwise than theirs is said in docs/decisions.md.
 """
@@ -105,12 +107,6 @@ PRESETS: dict[str, AtariOptions] = {
     ),
     "dopamine-2018": _DOPAMINE,
 }
-# Evaluation plays whole games for their score: a lost life is never an end to it.
-_EVALUATION: dict[str, Any] = {"life_loss_ends": False, "clip_rewards": False}
-EVALUATION: dict[str, dict[str, Any]] = {
-    name: _EVALUATION | ({"max_frames": 18_000} if name == "nature-2015" else {})
-    for name in PRESETS
-}
 
 
 class AtariPreset(Choice, frozen=True, kw_only=True, tag="preset"):
@@ -120,10 +116,20 @@ class AtariPreset(Choice, frozen=True, kw_only=True, tag="preset"):
     changes: dict[str, Any]
 
     def __post_init__(self) -> None:
-        self.options("train")
+        self.options()
 
-    def options(self, purpose: str) -> AtariOptions:
-        """The options to train with, or with purpose "evaluation" those to evaluate with.
+    def evaluated(self, max_frames: int | None) -> AtariPreset:
+        """The same game, played whole for its score: neither lives nor clipped rewards count.
+
+        max_frames: after which the protocol cuts a game; None: as in training.
+        """
+        changes = self.changes | {"life_loss_ends": False, "clip_rewards": False}
+        if max_frames is not None:
+            changes["max_frames"] = max_frames
+        return AtariPreset(name=self.name, changes=changes)
+
+    def options(self) -> AtariOptions:
+        """Every option, as the preset and its changes say.
 
         Raises ValueError for an unknown preset or option, or a value of another type.
         """
@@ -133,12 +139,8 @@ class AtariPreset(Choice, frozen=True, kw_only=True, tag="preset"):
         for option in self.changes:
             if option not in values:
                 raise ValueError(f'Atari has no option "{option}": {nearest(option, values)}')
-        values |= self.changes
-        if purpose == "evaluation":
-            chosen = {k: v for k, v in EVALUATION[self.name].items() if k not in self.changes}
-            values |= chosen | _EVALUATION
         try:
-            options = msgspec.convert(values, AtariOptions)
+            options = msgspec.convert(values | self.changes, AtariOptions)
         except msgspec.ValidationError as error:
             raise ValueError(f"changes of {self.name}: {error}") from None
         if options.crop_top + options.height > options.resize_height:

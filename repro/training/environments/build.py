@@ -34,8 +34,7 @@ def make(
     env: a Gymnasium id or an alias of it ("HalfCheetah" is "HalfCheetah-v4")
     purpose: part of the generators' seeds; training and evaluation never share a start state
     accept_engine: go on with another MuJoCo than the pinned one
-    atari: the `AtariPreset` of an Atari game, whose evaluation options purpose "evaluation" takes;
-        any other choice (`Off`) or None elsewhere
+    atari: the `AtariPreset` of an Atari game; any other choice (`Off`) or None elsewhere
 
     Raises ReproError for unknown names, an Atari game without a preset or a preset elsewhere,
     spaces other than Box and Discrete, a missing package, another MuJoCo, or an environment whose
@@ -48,7 +47,7 @@ def make(
         environment_seed(seed, purpose, index) for seed in seeds for index in range(per_seed)
     ]
     if is_atari(env_id) or isinstance(atari, AtariPreset):
-        return _make_atari(env_id, seeds, per_seed, purpose, first_seeds, atari)
+        return _make_atari(env_id, seeds, per_seed, first_seeds, atari)
     first, max_episode_steps = _make_one(env_id)
     physics = _is_mujoco(first)
     if physics:
@@ -71,7 +70,6 @@ def _make_atari(
     env_id: str,
     seeds: Sequence[int],
     per_seed: int,
-    purpose: str,
     first_seeds: list[int],
     preset: Choice | None,
 ) -> Environments:
@@ -89,7 +87,7 @@ def _make_atari(
     path = rom(env_id)
     from repro.training.environments.atari import AtariStepper, Game
 
-    options = preset.options(purpose)
+    options = preset.options()
     games = [Game(path.stem, options) for _ in first_seeds]
     return Environments(
         AtariStepper(games, options, env_id),
