@@ -116,3 +116,32 @@ def test_without_steps_on_the_card_no_run_is_long_enough(check):
     verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
     assert verdict.answer == "not tested"
     assert "gives no steps" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("at_least", "answer"),
+    [
+        (None, "reproduced"),
+        (200.0, "reproduced"),
+        (300.0, "inconclusive"),
+        (500.0, "not reproduced"),
+    ],
+)
+def test_an_effect_said_beforehand_must_be_reached(at_least, answer):
+    """300 apart, give or take 94."""
+    rule = claim(check=Ordering(better="paper", than="no-clip", at_least=at_least))
+    runs = [evidence(spread(1300.0, 100.0)), evidence(spread(1000.0, 100.0), ablation="no-clip")]
+    verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
+    assert (verdict.answer, verdict.at_least) == (answer, at_least)
+
+
+@pytest.mark.parametrize(
+    ("mean", "warned"), [(-320.0, True), (-240.0, True), (-180.0, False), (1500.0, False)]
+)
+def test_a_better_arm_that_is_no_better_than_random_is_warned_of(mean, warned):
+    """Random is −280; a mean of ten with spread 100 is known to 72."""
+    rule = claim(check=Ordering(better="paper", than="no-clip"))
+    runs = [evidence(spread(mean, 100.0)), evidence(spread(-9000.0, 100.0), ablation="no-clip")]
+    verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
+    assert verdict.answer == "reproduced"
+    assert any("no better than the random policy" in line for line in verdict.warnings) == warned

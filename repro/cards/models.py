@@ -71,11 +71,14 @@ class Ordering(Check, frozen=True, kw_only=True, tag="ordering"):
     """One arm better than another.
 
     An arm is "paper" (the claim's own set), an ablation of it, another paper's id, or a set by
-    its full name: `a3c-2016/a2c`, `td3-2018/classic+myopic`.
+    its full name: `a3c-2016/a2c`, `td3-2018/classic+myopic`. at_least: the smallest difference
+    that counts, said before the run, in the metric's unit (of a claim over several tasks in
+    shares of the larger gain over random); None for any.
     """
 
     better: str
     than: str
+    at_least: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 class NotWorse(Check, frozen=True, kw_only=True, tag="not-worse"):

@@ -30,10 +30,10 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 
 def published(verdict: Verdict) -> str:
-    """`1,810 ± 130 (3)`: mean, spread over seeds, how many; a property's bound."""
+    """`1,810 ± 130 (3)`: mean, spread over seeds, how many; a check's bound."""
     theirs = verdict.theirs
     if theirs is None:
-        return text.bounds(verdict.at_least, verdict.at_most)
+        return text.bound_of(verdict.kind, verdict.at_least, verdict.at_most)
     value = text.number(theirs.mean)
     if theirs.std is not None and theirs.n is not None:
         return f"{value} ± {text.number(theirs.std)} ({theirs.n})"

@@ -152,11 +152,13 @@ def _said(claim: Claim) -> str:
 
 
 def _figure(claim: Claim) -> str:
-    """`1,669 ± 222.3`, with ≈ or ? where the figure was not read in print; a property's bound."""
+    """`1,669 ± 222.3`, with ≈ or ? where the figure was not read in print; a check's bound."""
     figure = claim.published
     if figure is None:
         check = claim.check
-        return text.bounds(getattr(check, "at_least", None), getattr(check, "at_most", None))
+        kind = str(type(check).__struct_config__.tag)
+        least, most = getattr(check, "at_least", None), getattr(check, "at_most", None)
+        return text.bound_of(kind, least, most)
     if figure.mean is None:
         return "a curve" if figure.curve else "–"
     value = text.number(figure.mean)

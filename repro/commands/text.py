@@ -156,6 +156,12 @@ def bounds(at_least: float | None, at_most: float | None) -> str:
     return " and ".join(parts) or "–"
 
 
+def bound_of(kind: str, at_least: float | None, at_most: float | None) -> str:
+    """What a check of this kind asks: `≥ 0.95`, of two arms `≥ 200 apart`; – where nothing."""
+    asked = bounds(at_least, at_most)
+    return f"{asked} apart" if kind == "ordering" and at_least is not None else asked
+
+
 def number(value: float) -> str:
     """Four significant digits, thousands separated: 1,942 · 0.0312 · −5.01."""
     if value == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from repro.cards.models import NotWorse, Ordering
 from repro.judge.case import Case, Prepared, Untestable, prepare
+from repro.judge.cautions import learnt_nothing
 from repro.judge.compare import difference_of_arms, sums
 from repro.judge.comparison import improvement_interval, probability_of_improvement
 from repro.judge.published import published_effect
@@ -22,10 +23,11 @@ SEVERAL = "several"
 
 
 def judge_ordering(case: Case) -> Verdict:
-    """*reproduced* when the interval of better − than lies above 0, *not reproduced* below."""
+    """*reproduced* when the interval of better − than lies above the least effect that the claim
+    names (0 without one), *not reproduced* below it."""
     check = case.claim.check
     assert isinstance(check, Ordering)
-    return _judge(case, check.better, check.than, 0.0)
+    return _judge(case, check.better, check.than, 0.0, check.at_least)
 
 
 def judge_not_worse(case: Case) -> Verdict:
@@ -35,7 +37,9 @@ def judge_not_worse(case: Case) -> Verdict:
     return _judge(case, check.arm, check.than, check.margin)
 
 
-def _judge(case: Case, first: str, second: str, tolerance: float) -> Verdict:
+def _judge(
+    case: Case, first: str, second: str, tolerance: float, at_least: float | None = None
+) -> Verdict:
     """Compare two arms on the claim's task, or on every task where both were run."""
     envs = [case.claim.env]
     if case.claim.env == SEVERAL:
@@ -59,11 +63,11 @@ def _judge(case: Case, first: str, second: str, tolerance: float) -> Verdict:
             pairs.append((prepare(case, runs[0]), prepare(case, runs[1])))
         except Untestable as lack:
             return case.not_tested(str(lack), case.command(first, env))
-    return _verdict(case, first, second, tolerance, pairs)
+    return _verdict(case, first, second, tolerance, at_least, pairs)
 
 
 def _verdict(
-    case: Case, first: str, second: str, tolerance: float,
+    case: Case, first: str, second: str, tolerance: float, at_least: float | None,
     pairs: list[tuple[Prepared, Prepared]],
 ) -> Verdict:  # fmt: skip
     a, b = pairs[0]
@@ -75,7 +79,8 @@ def _verdict(
     else:
         interval = difference_of_arms(a.sample, b.sample, level, case.sign)
         margin = tolerance * _scale(case, b) if tolerance else 0.0
-    answer = _answer(interval, margin)
+    bound = (at_least or 0.0) - margin
+    answer = _answer(interval, bound)
     prefix = any(side.reached is not None for pair in pairs for side in pair)
     if prefix:
         track: dict[str, Answer] = {"reproduced": "on track", "not reproduced": "behind"}
@@ -97,7 +102,7 @@ def _verdict(
         reasons.append("An arm with a single seed has no spread: nothing can be said.")
     else:
         reasons.append(f"{first} − {second}: {say_interval(interval)} against "
-                       f"{number(-margin) if margin else '0'}: {answer}.")  # fmt: skip
+                       f"{number(bound) if bound else '0'}: {answer}.")  # fmt: skip
     if not several:
         reasons.append(f"P({first} > {second}) = {percent(estimate)} "
                        f"[{percent(improvement[1])}, {percent(improvement[2])}].")  # fmt: skip
@@ -110,11 +115,13 @@ def _verdict(
         judged=admissible,
         counts=admissible and answer in DECIDED,
         marks=marks,
-        warnings=[line for pair in pairs for side in pair for line in side.warnings],
+        warnings=[line for pair in pairs for side in pair for line in side.warnings]
+        + [line for better, _ in pairs for line in _learnt_nothing(case, better, first)],
         reasons=reasons,
         seeds=[] if several else a.seeds,
         ours=None if several else a.sample,
         margin=margin,
+        at_least=at_least,
         tolerance=tolerance or None,
         interval=interval,
         improvement=None if several else improvement,
@@ -123,12 +130,16 @@ def _verdict(
     )
 
 
-def _answer(interval: Interval | None, margin: float) -> Answer:
+def _answer(interval: Interval | None, bound: float) -> Answer:
     if interval is None:
         return "inconclusive"
-    if interval.low > -margin:
+    if interval.low > bound:
         return "reproduced"
-    return "not reproduced" if interval.high < -margin else "inconclusive"
+    return "not reproduced" if interval.high < bound else "inconclusive"
+
+
+def _learnt_nothing(case: Case, arm: Prepared, name: str) -> list[str]:
+    return learnt_nothing(case.metric, arm.evidence, arm.sample, name, arm.level, case.context)
 
 
 def _scale(case: Case, other: Prepared) -> float:

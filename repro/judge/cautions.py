@@ -9,8 +9,8 @@ import numpy as np
 from repro.cards.models import Claim
 from repro.errors import ReproError
 from repro.judge.metrics import Metric
-from repro.judge.statistics import skewness, skewness_limit
-from repro.judge.types import Context, Evidence, SeedValue
+from repro.judge.statistics import half_width, own_error, skewness, skewness_limit
+from repro.judge.types import Context, Evidence, Sample, SeedValue
 
 
 def cautions(
@@ -43,6 +43,29 @@ def cautions(
             "the result's metrics.json is wrong, run `repro verify` after mending it"
         )
     return found
+
+
+def learnt_nothing(
+    metric: Metric, run: Evidence, sample: Sample, arm: str, level: float, context: Context
+) -> list[str]:
+    """A warning where the arm that is to be better is no better than the random policy itself.
+
+    Then the comparison says which arm is the worse one, and not that the other learns. sample:
+    that arm's returns; level: one-sided, of the interval of their mean.
+    """
+    if metric.never != "random" or run.env not in context.random:
+        return []
+    sign = 1 if metric.direction == "higher" else -1
+    random = context.random[run.env].mean
+    error, df = own_error(sample.std or 0.0, sample.n)
+    half = float(half_width(error, df, level)) if sample.std else 0.0
+    if sign * (sample.mean - random) > half:
+        return []
+    return [
+        f"{arm}, the arm that is to be better, is itself no better than the random policy on "
+        f"{run.env} ({sample.mean:,.4g} against {random:,.4g}): this says which arm is worse, and "
+        "not that either learns."
+    ]
 
 
 def listed(items: Sequence[int]) -> str:

@@ -198,7 +198,7 @@ class Verdict(Data, frozen=True, kw_only=True):
     points: list[Point] = []
     improvement: tuple[float, float, float] | None = None  # P(A > B), low, high
     published_effect: float | None = None
-    at_least: float | None = None  # bounds of a property
+    at_least: float | None = None  # bounds of a property; the least effect of an ordering
     at_most: float | None = None
 
     def to_dict(self) -> dict[str, Any]:

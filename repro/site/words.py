@@ -45,7 +45,8 @@ def published(claim: Claim) -> str:
     check: Any = claim.check
     match type(check).__name__:
         case "Ordering":
-            return f"{_arm(check.better, claim)} better than {_arm(check.than, claim)}"
+            by = "" if check.at_least is None else f" by at least {number(check.at_least)}"
+            return f"{_arm(check.better, claim)} better than {_arm(check.than, claim)}{by}"
         case "NotWorse":
             return f"{_arm(check.arm, claim)} not worse than {_arm(check.than, claim)}"
         case "Property":
