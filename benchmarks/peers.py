@@ -1,4 +1,4 @@
-"""Measure every contender on one core, side by side in one run.
+"""Measure every contender on one core, side by side in one run; the main job on all cores first.
 
     python -m benchmarks.peers install     # the peers' own virtual environment, .cache/peers
     python -m benchmarks.peers run         # about half an hour; writes benchmarks/peers.json
@@ -27,6 +27,7 @@ from repro.files import write_json
 from repro.launch.origin import machine
 from repro.paths import CACHE, ROOT
 
+MAIN_JOB = "main job"
 FOLDER = CACHE / "peers"
 PYTHON = FOLDER / "bin" / "python"
 REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
@@ -45,6 +46,7 @@ class Contender:
     peer: bool = False  # runs in the peers' environment
     evaluate: bool = False
     iterations: int = 5
+    every_core: bool = False
 
     def command(self, seed: int, iterations: int) -> list[str]:
         python = str(PYTHON) if self.peer else sys.executable
@@ -56,6 +58,7 @@ class Contender:
 
 def contenders() -> list[Contender]:
     """All of them, in the order of a round."""
+    main = Contender(MAIN_JOB, "Repro", "main_job", stack=settings.MAIN_SEEDS, every_core=True)
     ppo = [
         Contender("PPO", "Repro, stack of 1", "ours", stack=1),
         Contender("PPO", "Repro, stack of 3", "ours", stack=3),
@@ -88,7 +91,7 @@ def contenders() -> list[Contender]:
         Contender("stepping", "the physics (`mj_step`)", "physics", iterations=7),
         Contender("matrix", "float32 product", "matrix", iterations=7),
     ]
-    return [*ppo, *evaluated, *a2c, *td3, *dqn, *alone]
+    return [main, *ppo, *evaluated, *a2c, *td3, *dqn, *alone]
 
 
 def tasks() -> list[str]:
@@ -109,7 +112,7 @@ def measure(contender: Contender, seed: int, iterations: int, core: int) -> dict
     environment = os.environ | one_thread | {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
 
     def bind() -> None:
-        if hasattr(os, "sched_setaffinity"):
+        if hasattr(os, "sched_setaffinity") and not contender.every_core:
             os.sched_setaffinity(0, {core})
 
     done = subprocess.run(
@@ -140,16 +143,17 @@ def run(rounds: int, iterations: int | None, core: int, record: Path, task: str 
         for c in chosen
     ]
     load_before = os.getloadavg()[0]
-    for seed in range(rounds):
-        for contender, row in zip(chosen, rows, strict=True):
-            measured = measure(contender, seed, iterations or contender.iterations, core)
-            row["versions"] = measured.pop("versions")
-            row["rounds"].append(measured)
-            rate = measured["steps"] / measured["seconds"]
-            what = " with evaluation" if contender.evaluate else ""
-            name = f"{contender.task}, {contender.name}{what}"
-            print(f"round {seed + 1}/{rounds}  {name}: {rate:,.0f} a second")
-            sys.stdout.flush()
+    turns = [(seed, *pair) for seed in range(rounds) for pair in zip(chosen, rows, strict=True)]
+    turns.sort(key=lambda turn: not turn[1].every_core)
+    for seed, contender, row in turns:
+        measured = measure(contender, seed, iterations or contender.iterations, core)
+        row["versions"] = measured.pop("versions")
+        row["rounds"].append(measured)
+        rate = measured["steps"] / measured["seconds"]
+        what = " with evaluation" if contender.evaluate else ""
+        name = f"{contender.task}, {contender.name}{what}"
+        print(f"round {seed + 1}/{rounds}  {name}: {rate:,.0f} a second")
+        sys.stdout.flush()
     write_json(
         record,
         {

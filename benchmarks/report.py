@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import settings
-from benchmarks.peers import RECORD, SCHEMA_VERSION
+from benchmarks.peers import MAIN_JOB, RECORD, SCHEMA_VERSION
 from repro.errors import ReproError
 from repro.files import read_json, write_bytes
 from repro.paths import ROOT
@@ -32,9 +32,20 @@ def spread(values: list[float], digits: int = 0) -> str:
     return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def ratio(row: Row, base: Row) -> str:
+def times(row: Row, base: Row) -> float:
     """Median over the rounds of the rate divided by the base's rate in the same round."""
-    return f"{median(a / b for a, b in zip(rates(row), rates(base), strict=True)):.1f}"
+    return median(a / b for a, b in zip(rates(row), rates(base), strict=True))
+
+
+def ratio(row: Row, base: Row) -> str:
+    return f"{times(row, base):.1f}"
+
+
+def main_minutes(row: Row) -> list[float]:
+    """Of the whole main job: the measured training made as long, and the rest of the command."""
+    longer = settings.MAIN_FULL_STEPS / settings.MAIN_STEPS
+    rest = "before and after training"
+    return [(longer * r["seconds"] + r["parts"][rest]) / 60 for r in row["rounds"]]
 
 
 def peak(row: Row) -> str:
@@ -122,9 +133,46 @@ def stepping_table(rows: list[Row]) -> str:
     return table(" | environments | steps/s | µs a step", lines)
 
 
+def bars_table(rows: list[Row]) -> str:
+    """What was asked for before anything was measured, and what came out."""
+    (job,) = of_task(rows, MAIN_JOB).values()
+    ppo, td3 = of_task(rows, "PPO"), of_task(rows, "TD3")
+    a2c, dqn = of_task(rows, "A2C"), of_task(rows, "DQN")
+    one, ten = (ppo[f"Repro, stack of {seeds}"] for seeds in (1, 10))
+    minutes, updates = median(main_minutes(job)), median(rates(td3["Repro"]))
+    peak = max(r["peak_mib"] for r in ten["rounds"]) / 1024
+    bars = [
+        ("main job on two cores, minutes", "at most 9", minutes, minutes <= 9),
+        ("", "aim 5", minutes, minutes <= 5),
+        over("PPO, one seed", one, ppo[BASE], 2.0),
+        over("PPO, ten seeds", ten, ppo[BASE], 7.0),
+        ("PPO, ten seeds, steps/s", "aim 12,000", median(rates(ten)), median(rates(ten)) >= 12e3),
+        ("PPO, ten seeds, peak GiB", "at most 1.5", peak, peak <= 1.5),
+        over("A2C, ten seeds", a2c["Repro, stack of 10"], a2c[BASE], 4.0),
+        over("TD3", td3["Repro"], td3[BASE], 2.0),
+        over("TD3", td3["Repro"], td3["SBX"], 1.0, "SBX"),
+        ("TD3, updates/s", "aim 130", updates, updates >= 130),
+        over("DQN on Breakout", dqn["Repro"], dqn[BASE], 1.5),
+    ]
+    lines = [
+        [what, bar, f"{got:,.0f}" if got >= 100 else f"{got:.2f}", "yes" if met else "**no**"]
+        for what, bar, got, met in bars
+    ]
+    return table("what | asked for | measured | met", lines)
+
+
+def over(
+    what: str, row: Row, base: Row, bar: float, whose: str = BASE
+) -> tuple[str, str, float, bool]:
+    """A bar on the rate as a multiple of `whose`."""
+    found = times(row, base)
+    return what, f"{bar:g} × {whose}", found, found >= bar
+
+
 def share_of_core(rows: list[Row]) -> str:
     """The least share of the measured time that any process had its core; low: a busy machine."""
-    return f"{min(r['busy_seconds'] / r['seconds'] for row in rows for r in row['rounds']):.0%}"
+    rounds = [r for row in rows if row["task"] != MAIN_JOB for r in row["rounds"]]
+    return f"{min(r['busy_seconds'] / r['seconds'] for r in rounds):.0%}"
 
 
 def page(record: dict[str, Any]) -> str:
@@ -134,6 +182,7 @@ def page(record: dict[str, Any]) -> str:
     for row in rows:
         versions |= row["versions"]
     (matrix,) = of_task(rows, "matrix").values()
+    (main,) = of_task(rows, MAIN_JOB).values()
     # The settings stand in the text under their names in benchmarks/settings.py.
     return TEXT.read_text("utf-8").format(
         **used | {n: "-".join(map(str, used[n])) for n in ("HIDDEN", "TD3_HIDDEN")},
@@ -142,6 +191,8 @@ def page(record: dict[str, Any]) -> str:
         date=record["date"],
         cpu=record["machine"]["cpu"],
         share=share_of_core(rows),
+        bars=bars_table(rows),
+        main=spread(main_minutes(main), 1),
         ppo=ppo_table(rows),
         a2c=a2c_table(rows),
         td3=td3_table(rows),

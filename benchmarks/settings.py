@@ -10,6 +10,11 @@ from itertools import pairwise
 ENV = "HalfCheetah-v4"
 NORMALIZATION_CLIP = 10.0  # PPO, A2C: running observation and return statistics, every step
 
+# The main job, `repro run ppo-2017 --env HalfCheetah`
+MAIN_STEPS = 100_000  # a seed, measured
+MAIN_FULL_STEPS = 1_000_000  # a seed, by default
+MAIN_SEEDS = 5
+
 # PPO
 HORIZON = 2048
 EPOCHS = 10

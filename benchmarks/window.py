@@ -100,7 +100,7 @@ class Window:
                     "first_iteration_seconds": self.marks[1] - _STARTED,
                     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_PER_MAXRSS,
                     "cores": cores(),
-                    "versions": {name: _version(name) for name in packages},
+                    "versions": versions(packages),
                 }
             )
         )
@@ -111,8 +111,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
+def versions(packages: list[str]) -> dict[str, str]:
+    """Of the packages that are installed here; `absent` for the others."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found

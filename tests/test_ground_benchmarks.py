@@ -175,7 +175,7 @@ def test_the_main_job_is_measured_as_typed(monkeypatch, capsys) -> None:
     typed = main_job.COMMAND
     assert typed[:4] == ["run", "ppo-2017", "--env", "HalfCheetah"]
     experiment = resolve("ppo-2017", "HalfCheetah")
-    assert settings.MAIN_FULL_STEPS == experiment.steps
+    assert experiment.steps == settings.MAIN_FULL_STEPS
     monkeypatch.setattr(main_job, "COMMAND", ["run", "ppo-2017", "--env", "CartPole",
                                               "--steps", "2048"])  # fmt: skip
     monkeypatch.setattr(settings, "MAIN_STEPS", 2048)
