@@ -308,7 +308,12 @@ def default_steps(card: Card, env: str, hparam_set: str, values: Mapping[str, An
         return max(steps)
     if values.get("schedule_steps"):
         return int(values["schedule_steps"])
-    raise ReproError(f"{card.id} says no steps for {env} with {hparam_set}; give --steps")
+    others = [claim.steps for claim in card.claims if claim.steps]
+    longest = f" (its other sets run up to {max(others)})" if others else ""
+    raise ReproError(
+        f"no claim of {card.id} says how many steps {hparam_set} takes on {env}; give "
+        f"--steps N{longest}, and --evaluate if its policy is to be evaluated"
+    )
 
 
 def parse_overrides(items: Iterable[str]) -> dict[str, Any]:

@@ -192,3 +192,11 @@ def test_half_a_line_in_attempts_costs_that_line_alone(clone):
         file.write('{"event": "fini')
     log_attempt(folder, event="resumed")
     assert [line["event"] for line in read_attempts(folder)] == ["started", "resumed"]
+
+
+def test_a_set_without_claims_says_how_to_go_on():
+    with pytest.raises(
+        ReproError,
+        match=r"takes on HalfCheetah-v4; give --steps N \(.*1000000\), and",
+    ):
+        resolve("td3-2018", "HalfCheetah", "author-2019")
