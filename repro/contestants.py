@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from repro.judge.types import Evidence
 
 PARAMETERS_APART = 1.2  # more than a fifth is no like with like
+TIMES_APART = 1.5  # equal work on one kind of machine: beyond this its load is what was measured
 MACHINE = ("mujoco-engine", "gymnasium", "ale-py")
 
 
@@ -50,7 +51,10 @@ class Contestant:
 
     @property
     def seconds(self) -> float | None:
-        """Core-seconds of training a seed."""
+        """Wall seconds of the workers' training, shared out over their seeds.
+
+        It holds for the load of the machine on that day: a worker that waits for a core counts on.
+        """
         spent = self.manifest.get("seconds")
         spent = spent.get("training") if isinstance(spent, Mapping) else spent
         seeds = len(self.manifest.get("seeds") or self.evidence.seeds)
@@ -127,7 +131,30 @@ def fairness(runs: Sequence[Contestant]) -> list[str]:
         warnings.append(f"exploration beside planned evidence ({', '.join(loose)} not planned)")
     differ("processors", {r.name: r.manifest.get("machine", {}).get("cpu") for r in runs},
            "times do not compare")  # fmt: skip
-    return warnings + _tuning(runs)
+    return warnings + _times(runs) + _tuning(runs)
+
+
+def _times(runs: Sequence[Contestant]) -> list[str]:
+    """Runs that did the same work on the same kind of machine in times that are far apart."""
+    alike: dict[str, dict[str, float]] = {}
+    for run in runs:
+        cpu, spent = run.manifest.get("machine", {}).get("cpu"), run.seconds
+        if cpu and spent and run.updates:
+            stacks = sorted(len(seeds) for seeds in run.manifest.get("stacks", {}).values())
+            own = run.experiment
+            work = (own.env, own.steps, own.evaluation, run.updates, run.networks, cpu, stacks)
+            alike.setdefault(repr(work), {})[run.name] = spent / run.updates
+    warnings = []
+    for times in alike.values():
+        factor = max(times.values()) / min(times.values())
+        if factor > TIMES_APART:
+            said = ", ".join(f"{name} {1000 * each:.3g} ms" for name, each in times.items())
+            warnings.append(
+                f"wall time an update differs by a factor of {factor:.1f} at equal updates, "
+                f"networks and processor ({said}): the load of the machine, more likely than the "
+                "settings; these times rank nothing"
+            )
+    return warnings
 
 
 def _tuning(runs: Sequence[Contestant]) -> list[str]:

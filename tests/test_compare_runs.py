@@ -91,6 +91,7 @@ def test_side_by_side(clone):
     assert done.returncode == 0, done.stderr
     for expected in ("gradient steps a seed", "11,085", "policy 64-64, critic 64-64", "P(A > B)"):
         assert expected in done.stdout
+    assert "wall minutes a seed" in done.stdout
     assert "not fair" not in done.stdout
     assert list((clone / "runs/compare").glob("*.svg"))
 
@@ -117,6 +118,22 @@ def test_what_is_not_fair_is_said(clone):
     )
     wide = replace(other, networks={"model": {"layers.0.weight": (500, 500)}})
     assert "differ in size by more than a fifth" in " ".join(fairness([one, wide]))
+
+
+def test_times_far_apart_at_equal_work_are_put_down_to_the_machine(clone):
+    def timed(run, seconds, cpu="Xeon"):
+        spent = {"training": seconds, "evaluation": 0.0}
+        return replace(run, manifest=run.manifest | {"machine": {"cpu": cpu}, "seconds": spent})
+
+    one, other = (contestant(name, "Reacher") for name in NAMES)
+    # 5 seeds, 8000 updates each: 60 s are 1.5 ms an update, 100 s are 2.5 ms
+    said = fairness([timed(one, 60.0), timed(other, 100.0)])
+    assert len(said) == 1
+    assert "a factor of 1.7 at equal updates" in said[0]
+    assert "ppo-2017:mujoco 1.5 ms, ppo-2017:mujoco-ppo2 2.5 ms" in said[0]
+    assert fairness([timed(one, 60.0), timed(other, 80.0)]) == []
+    elsewhere = fairness([timed(one, 60.0), timed(other, 100.0, "Epyc")])
+    assert [line.split(" differ ")[0] for line in elsewhere] == ["processors"]
 
 
 def test_several_runs_in_one_figure(clone):

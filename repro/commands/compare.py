@@ -82,7 +82,8 @@ TOTALS = ["run", "IQM", "mean (95 % t interval)", "P(better), mean over tasks"]
 NOTE = (
     "Intervals of differences are Welch's; P(A > B) is over pairs of seeds, with Newcombe's "
     "interval; p is corrected after Holm over this table. IQM: mean of the middle half of all "
-    "seeds; from twenty seeds a task a bootstrap interval stands beside it."
+    "seeds; from twenty seeds a task a bootstrap interval stands beside it. Wall minutes are those "
+    "of the workers, shared over their seeds: they hold for the load of the machine on that day."
 )
 
 
@@ -153,7 +154,7 @@ def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[li
         line("gradient steps a seed", [count(run.updates) for run in runs]),
         line("trainable parameters", [count(run.parameters) for run in runs]),
         line("hidden layers", [run.hidden for run in runs]),
-        line("core-minutes a seed", ["–" if s is None else text.number(s / 60) for s in minutes]),
+        line("wall minutes a seed", ["–" if s is None else text.number(s / 60) for s in minutes]),
         line("engine", [str(run.manifest.get("machine", {}).get("mujoco-engine") or
              run.manifest.get("machine", {}).get("gymnasium") or "–") for run in runs]),
     ]  # fmt: skip
@@ -232,7 +233,7 @@ def _plain(
                 "steps": run.experiment.steps,
                 "updates": run.updates,
                 "parameters": run.parameters,
-                "seconds": run.seconds,
+                "wall_seconds": run.seconds,
                 "scores": scores[env][run.name],
             }
             for run in listed

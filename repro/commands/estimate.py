@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def core_hours(experiment: Experiment, env: str, seeds: int) -> float | None:
-    """Hours of one core, from what this paper's runs took; None where none was measured."""
+    """Hours of a worker with a core, from what this paper's runs took; None where none has run.
+
+    Theirs is wall time: measured on a busy machine it is an estimate for one as busy.
+    """
     from repro.ablations import seconds_per_step
 
     rate = seconds_per_step(experiment.paper, env)
