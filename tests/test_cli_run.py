@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -147,3 +148,37 @@ def test_evidence_from_plan_to_verify(tmp_path):
     refused = tools.main("plan", "ppo-2017", *options, root=root)
     assert refused.returncode == 2
     assert "--because" in refused.stderr
+
+
+def test_killed_inside_writing_a_result_the_same_command_makes_it_whole(tmp_path):
+    root, calm = tools.make_clone(tmp_path / "killed"), tmp_path / "calm"
+    options = ("--env", "CartPole", "--steps", "512", "--seeds", "2")
+    assert tools.main("plan", "ppo-2017", *options, root=root).returncode == 0
+    tools.commit(root, "plan")
+    subprocess.run(["git", "clone", "-q", str(root), str(calm)], check=True)
+    file = "results/ppo-2017/CartPole-v1/classic/plan.json"
+    command = ("run", "--plan", file, "--workers", "1")
+    assert tools.main(*command, root=calm).returncode == 0
+    whole, found = (files_beside(folder / file) for folder in (calm, root))
+    half = {"plan.json", "attempts.jsonl", "policy.pt", "curves.csv"}
+    for call, left in (("write_text:1", half), ("write_files:1", set(whole()))):
+        fault = f"repro repro.results:{call} kill-after"
+        path = f"{tools.PROJECT}/tests/faults{os.pathsep}{tools.PROJECT}"
+        killed = tools.repro(*command, root=root, PYTHONPATH=path, REPRO_TEST_FAULT=fault)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert set(found()) == left
+        assert not (root / "results/ppo-2017/verdicts.json").exists()
+    done = tools.main(*command, root=root)
+    assert done.returncode == 0, done.stderr
+    assert "2 seeds × 512 steps (evidence)" in done.stdout
+    for name in ("plan.json", "curves.csv", "metrics.json", "doctor.json", "policy.pt"):
+        assert found()[name] == whole()[name], name
+    verdicts = [folder / "results/ppo-2017/verdicts.json" for folder in (calm, root)]
+    assert verdicts[0].read_bytes() == verdicts[1].read_bytes()
+
+
+def files_beside(file):
+    """A function that reads the folder of a plan: name → content, without the picture."""
+    return lambda: {
+        path.name: path.read_bytes() for path in file.parent.iterdir() if path.name != "plot.svg"
+    }
