@@ -68,7 +68,7 @@ class Replay:
 class RunHistory:
     """A run, as far as it is known. A part that is missing is None, and `missing` says why.
 
-    steps: environment steps of a seed. full_steps: those of the paper's experiment. random and
+    steps: environment steps of a seed. full_steps: those of the card's claims. random and
     random_std: return of the random policy over episodes. reference: a good agent's.
     """
 

@@ -14,6 +14,7 @@ SPIKE = 1.0  # nats; forty seeds of ppo1's and ppo2's settings stay below 0.06
 FALL = 0.25  # of what had been gained over the random policy
 AFTER = 0.03  # of the steps, before and after a spike
 HIGH_CLIP = 0.7  # the printed settings reach 0.45 on HalfCheetah
+LOW_CLIP = 0.005  # a step size a hundred times too small clips nothing
 STILL = 1e-6
 LEAST_NOISE = 0.05  # of half the action's range, or of the largest entropy
 HALF_WAY = 0.5
@@ -72,13 +73,25 @@ def clip_fraction_high(run: RunHistory) -> Seen:
     return Seen("warns", figure, above) if above else clean(figure)
 
 
+def clip_fraction_low(run: RunHistory) -> Seen:
+    """Hardly a sample reaches the clip range, while the step size has not yet been annealed."""
+    if run.kind("surrogate") != "clip":
+        return unknown("the surrogate does not clip")
+    seeds = run.logging("clip_fraction")
+    if not seeds:
+        return needs_log(run, "clip_fraction")
+    found = {s.seed: _early(s, "clip_fraction", run.steps) for s in seeds}
+    below = [seed for seed, share in found.items() if share < LOW_CLIP]
+    figure = f"{min(found.values()):.2g} of the samples, median of the first half"
+    return Seen("note", figure, below) if below else clean(figure)
+
+
 def policy_stands_still(run: RunHistory) -> Seen:
     """Updates that do not move the policy, while steps are still to be taken."""
     seeds = run.logging("approx_kl")
     if not seeds:
         return needs_log(run, "approx_kl")
-    found = {s.seed: median(s.logged["approx_kl"].between(0, run.steps / 2) or [1.0])
-             for s in seeds}  # fmt: skip
+    found = {s.seed: _early(s, "approx_kl", run.steps) for s in seeds}
     still = [seed for seed, kl in found.items() if kl < STILL]
     figure = f"{min(found.values()):.2g} nats an update, median of the first half"
     return Seen("warns", figure, still) if still else clean(figure)
@@ -165,6 +178,12 @@ def _earns_well(run: RunHistory, earned: float | None) -> bool:
     return earned - run.random > HALF_WAY * (run.reference - run.random) > 0
 
 
+def _early(seed: SeedHistory, name: str, steps: int) -> float:
+    """Median over the first half of the run, or over all where that half is empty."""
+    series = seed.logged[name]
+    return median(series.between(0, steps / 2) or series.values)
+
+
 def _late(seed: SeedHistory, name: str, steps: int) -> float:
     """Median over the second half of the run, or over all where that half is empty."""
     series = seed.logged[name]
@@ -215,6 +234,14 @@ RULES = (
         "a step size, or old log-probabilities that are not those of the actor",
         "Schulman et al. 2017, eq. 7; bound ours, from the committed runs",
         clip_fraction_high,
+    ),
+    Rule(
+        "clip-fraction-low",
+        f"at least {LOW_CLIP} of the samples",
+        "no update reaches the clip range, so that nothing is bounded: step size or epochs are far "
+        "too small, or the ratio is that of the policy with itself",
+        "Schulman et al. 2017, eq. 7; bound ours, from the committed runs",
+        clip_fraction_low,
     ),
     Rule(
         "policy-stands-still",

@@ -10,7 +10,7 @@ from repro.doctor.findings import Rule, Seen, clean, unknown
 from repro.doctor.history import WINDOW, RunHistory, SeedHistory, mean
 from repro.doctor.policy_rules import SCHULMAN
 
-SHORT = 0.5  # of the paper's steps
+SHORT = 0.5  # of the steps of the card's claims; a scaled claim's are its own
 LOST = 0.5  # of the best gain over the random policy
 FAR = 0.5  # of the gain over the random policy
 SAME_EPISODES = 20
