@@ -12,6 +12,7 @@ import pytest
 from repro import evidence, git, paths, plans
 from repro.cards import load_card
 from repro.commands.looks import undecided
+from repro.doctor import findings
 
 RESULTS = [
     folder for paper in evidence.papers_with_results() for folder in evidence.result_folders(paper)
@@ -96,6 +97,11 @@ def test_a_result_is_whole_and_of_its_plan(folder):
     policy = folder / "policy.pt"
     assert not policy.exists() or policy.stat().st_size <= 200_000
     assert "started" in [line["event"] for line in _attempts(folder)]
+    doctor = json.loads((folder / "doctor.json").read_text())
+    assert doctor["experiment"] == manifest["experiment"]
+    found = findings.read_document(folder)
+    assert found
+    assert {finding.rule for finding in found} <= set(findings.rules())
 
 
 @pytest.mark.parametrize("folder", RESULTS, ids=name)
