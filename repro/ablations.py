@@ -103,14 +103,24 @@ def metric_of(found: Sequence[Evidence]) -> str:
     return TRAINING
 
 
-def sample(evidence: Evidence, metric: str, random: float) -> Sample:
-    """Numbers over seeds; one that diverged, or finished no episode, scores the random policy."""
+def sample(evidence: Evidence, metric: str, random: float | None) -> Sample:
+    """Numbers over seeds; one that diverged, or finished no episode, scores the random policy.
+
+    `ReproError` where a seed needs that score and it was not measured (None).
+    """
     from repro.judge.published import sample_of
 
-    return sample_of([
+    values = [
         random if seed.status == "diverged" else seed.metrics.get(metric, random)
         for seed in evidence.seeds
-    ])  # fmt: skip
+    ]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        raise ReproError(
+            f"{evidence.paper} on {evidence.env}: a seed without {metric} scores the random "
+            "policy, which was not measured; add it to papers/data/random-scores.yaml"
+        )
+    return sample_of(known)
 
 
 def published_of(card: Card, arms: Sequence[Arm], env: str | None) -> dict[str, float]:

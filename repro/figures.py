@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from repro.plotting import GRID, INK, MUTED, OURS, PUBLISHED, STYLE, mean_band, save
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from repro.judge.ablation import Row
     from repro.plotting import Curve
 
@@ -17,10 +20,17 @@ COLOURS = ("#1668b8", "#d1550f", "#2f8f5b", "#8a4fae", "#b8860b", "#c2386f", "#3
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)))
 
 
-def plot_ablations(rows: Sequence[Row], title: str, alias: Mapping[str, str], target: Path) -> Path:
-    """One line an arm: our score with its 95 % interval, the paper's beside it.
+def plot_ablations(
+    rows: Sequence[Row],
+    title: str,
+    alias: Mapping[str, str],
+    target: Path,
+    returns: Mapping[str, float] | None = None,
+) -> Path:
+    """One line an arm: ours with its 95 % interval, the paper's figure beside it.
 
-    alias: the name an arm goes by in the paper's table, where ours is another.
+    alias: the name an arm goes by in the paper's table, where ours is another. returns: lines to
+    draw across returns of a single task (what it is → return); None where scores are drawn.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -29,28 +39,69 @@ def plot_ablations(rows: Sequence[Row], title: str, alias: Mapping[str, str], ta
         figure = Figure(figsize=(8.0, 1.3 + 0.36 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for place, row in enumerate(rows):
-            if row.published is not None and abs(row.published) <= 1:
+            if row.published is not None:
                 axes.plot(row.published, place, "D", mfc="white", mec=PUBLISHED[0], mew=1.5, ms=6,
                           zorder=3)  # fmt: skip
-            if row.score is not None and row.low is not None and row.high is not None:
-                axes.plot([row.low, row.high], [place, place], color=OURS, lw=2.2, alpha=0.45,
-                          solid_capstyle="butt")  # fmt: skip
-                axes.plot(row.score, place, "o", color=OURS, ms=6, zorder=3)
-            else:
+            middle, ends = _ours(row, returns is not None)
+            if middle is None:
                 words = "no score" if row.tasks else "not run"
-                axes.text(0.02, place, words, color=MUTED, va="center", fontsize=8.5)
+                axes.text(0.02, place, words, color=MUTED, va="center", fontsize=8.5,
+                          transform=axes.get_yaxis_transform())  # fmt: skip
+                continue
+            axes.plot(ends, [place, place], color=OURS, lw=2.2, alpha=0.45, solid_capstyle="butt")
+            axes.plot(middle, place, "o", color=OURS, ms=6, zorder=3)
         names = [f"{row.arm} ({alias[row.arm]})" if row.arm in alias else row.arm for row in rows]
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.grid(False, axis="y")
-        axes.axvline(0, color=MUTED, lw=0.9, ls=(0, (1, 2)))
-        axes.set_xlabel("score: random policy = 0, best arm = 1, mean over tasks")
         axes.plot([], [], "o-", color=OURS, label="ours, 95 % t interval")
-        axes.plot([], [], "D", mfc="white", mec=PUBLISHED[0], mew=1.5, ls="none", label="published")
-        figure.legend(loc="outside lower left", ncols=2)
+        if any(row.published is not None for row in rows):
+            axes.plot([], [], "D", mfc="white", mec=PUBLISHED[0], mew=1.5, ls="none",
+                      label="published")  # fmt: skip
+        if returns is None:
+            axes.axvline(0, color=MUTED, lw=0.9, ls=(0, (1, 2)))
+            axes.set_xlabel("score: random policy = 0, best arm = 1, mean over tasks")
+        else:
+            for what, value in returns.items():
+                axes.axvline(value, color=MUTED, lw=0.9, ls=(0, (1, 2)), label=what)
+            _across_returns(axes, [row.ours.mean for row in rows if row.ours is not None])
+        figure.legend(loc="outside lower left", ncols=3)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, weight="bold")
         save(figure, target)
     return target
+
+
+def _ours(row: Row, returns: bool) -> tuple[float | None, tuple[float, float]]:
+    """What is drawn of an arm: the middle (None: nothing), and the ends of its 95 % interval."""
+    from repro.judge.statistics import ONE_LOOK_LEVEL, half_width, own_error
+
+    if not returns:
+        return row.score, (row.low or 0.0, row.high or 0.0)
+    if row.ours is None:
+        return None, (0.0, 0.0)
+    middle, half = row.ours.mean, 0.0
+    if row.ours.std is not None:
+        half = float(half_width(*own_error(row.ours.std, row.ours.n), ONE_LOOK_LEVEL))
+    return middle, (middle - half, middle + half)
+
+
+def _across_returns(axes: Axes, means: Sequence[float]) -> None:
+    """An axis of returns; logarithmic outside the bulk where an arm lies a hundred times farther
+    from zero than the middle one."""
+    from statistics import median_low as median
+
+    from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
+
+    sizes = [abs(mean) for mean in means]
+    axes.set_xlabel("return")
+    if sizes and max(sizes) > 100 * median(sizes) > 0:
+        linear = 10.0 ** math.ceil(math.log10(median(sizes)))
+        axes.set_xscale("symlog", linthresh=linear)
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear))
+        axes.relim()
+        axes.autoscale(axis="x")  # anew: the margins were those of a linear axis
+        axes.set_xlabel(f"return (logarithmic beyond ±{linear:,.0f})")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}".replace("-", "−")))
 
 
 def plot_curves(

@@ -12,7 +12,7 @@ from repro import ablations, results
 from repro.cards import load_card
 from repro.errors import ReproError
 from repro.experiment import resolve
-from repro.judge.ablation import difference, table
+from repro.judge.ablation import difference, table, unscored
 from repro.judge.types import Sample
 
 RANDOM = {"A": 0.0, "B": 10.0}
@@ -34,17 +34,18 @@ def test_scores_are_the_papers_and_rows_stand_best_first():
     assert (rows[3].tasks, rows[3].seeds) == (0, 0)
 
 
-def test_a_difference_is_welchs_in_units_of_the_best_arms_gain():
+def test_a_difference_on_one_task_is_welchs_in_returns():
     found = difference(ONE, "paper", "half", RANDOM)
-    # 50 of 100; standard error sqrt(1/5 + 1/5) = 0.632; t(0.975, 8) = 2.306
-    assert found.value == pytest.approx(0.5)
-    assert found.high - found.value == pytest.approx(2.306 * 0.6325 / 100, rel=1e-3)
+    # 100 − 50; standard error sqrt(1/5 + 1/5) = 0.632; t(0.975, 8) = 2.306
+    assert (found.value, found.unit) == (pytest.approx(50.0), "return")
+    assert found.high - found.value == pytest.approx(2.306 * 0.6325, rel=1e-3)
     assert found.p < 1e-9
 
 
 def test_two_tasks_weigh_alike_and_only_common_ones_count():
     two = ONE | {"B": {"paper": sample(60.0), "half": sample(60.0)}}
-    assert difference(two, "paper", "half", RANDOM).value == pytest.approx(0.25)
+    found = difference(two, "paper", "half", RANDOM)
+    assert (found.value, found.unit) == (pytest.approx(0.25), "gain")
     assert difference(two, "paper", "half", RANDOM).tasks == 2
     assert difference(two, "paper", "alike", RANDOM).tasks == 1
     rows = {row.arm: row for row in table(two, RANDOM, ["paper", "half", "alike"], {})}
@@ -79,11 +80,33 @@ def test_neighbours_are_told_apart_after_holm():
     assert table(pair, RANDOM, ["arm-0", "arm-1"], {})[0].separable
 
 
-def test_a_score_needs_a_rival_and_somebody_better_than_random():
+def test_where_nobody_beats_the_random_policy_rows_are_still_compared():
+    lost = {"A": {"small": sample(-20.0), "paper": sample(-1.0), "half": sample(-2.0)}}
+    rows = table(lost, RANDOM, [*lost["A"], "gone"], {}, worse=["half", "small"])
+    assert [row.arm for row in rows] == ["paper", "half", "small", "gone"]
+    assert all(row.score is None for row in rows)
+    assert [row.ours.mean for row in rows[:3]] == [-1.0, -2.0, -20.0]
+    assert [row.ordering for row in rows[:3]] == [None, "undecided", "as published"]
+    assert [row.separable for row in rows[:3]] == [False, True, None]
+    assert rows[2].difference.value == pytest.approx(19.0)
+    assert unscored(lost, RANDOM) == {"A": "no arm beats the random policy on A"}
+
+
+def test_a_task_without_scores_is_left_out_of_the_mean_over_tasks():
+    two = ONE | {"B": {"paper": sample(5.0), "half": sample(4.0)}}
+    rows = {row.arm: row for row in table(two, RANDOM, ["paper", "half"], {})}
+    assert (rows["half"].score, rows["half"].tasks) == (0.5, 2)
+    assert rows["half"].difference.tasks == 1
+    assert list(unscored(two, RANDOM)) == ["B"]
+
+
+def test_a_score_needs_a_rival_and_the_random_policys_return():
     alone = {"A": {"paper": sample(100.0)}}
-    assert table(alone, RANDOM, ["paper"], {})[0].score is None
-    lost = {"A": {"paper": sample(-1.0), "half": sample(-2.0)}}
-    assert [row.score for row in table(lost, RANDOM, ["paper", "half"], {})] == [None, None]
+    row = table(alone, RANDOM, ["paper"], {})[0]
+    assert (row.score, row.ours.mean, row.separable) == (None, 100.0, None)
+    assert "a single arm" in unscored(alone, RANDOM)["A"]
+    assert [row.score for row in table(ONE, {}, ["paper", "half"], {})] == [None, None]
+    assert "not measured" in unscored(ONE, {})["A"]
 
 
 # Which arms there are, and what the paper prints of them
@@ -164,6 +187,29 @@ def test_the_table_of_what_is_there(clone):
     rows = json.loads(tools.main(*OPTIONS, "--show", "--json", root=clone).stdout)
     assert [row["arm"] for row in rows[:3]] == ["paper", "clip-0.3", "no-clip"]
     assert rows[2]["ours"]["n"] == 5
+
+
+def test_verdicts_and_plot_where_no_arm_beats_the_random_policy(tmp_path):
+    root = tools.make_clone(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        tools.use(patch, root)
+        for arm, level in ((None, -290.0), ("step-size-small", -700.0)):
+            experiment = resolve("where-optimum-2018", "HalfCheetah", ablation=arm, steps=50_000)
+            run = tools.written_run(experiment, range(5), level=level)
+            records = results.read_records(run, experiment, range(5))
+            results.write_files(run.path, results.summarise(experiment, records))
+    asked = ("ablate", "where-optimum-2018", "--env", "HalfCheetah", "--steps", "50000", "--show")
+    done = tools.main(*asked, "--out", str(tmp_path / "table.svg"), root=root)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert "as published" in lines["step-size-small"]
+    assert "apart" in lines["paper"]
+    words = " ".join(done.stdout.split())
+    assert "No score: no arm beats the random policy on HalfCheetah-v4." in words
+    assert "nothing of it was run" not in words
+    picture = (tmp_path / "table.svg").read_text()
+    assert "random policy" in picture
+    assert "no score" not in picture
 
 
 def test_plans_for_every_row_that_has_none(clone):

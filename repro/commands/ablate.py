@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.commands import text
+from repro.commands.ablate_text import HEADER, cells, costs, notes, one_score
 from repro.commands.arguments import counts, seed_list, whole
 from repro.errors import ReproError
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from repro.judge.ablation import Row, Samples
 
 DEFAULT_SEEDS, PLANNED_SEEDS = "5", 10
-HEADER = ["arm", "published", "ours", "n", "score", "standard − arm", "ordering", "row below"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,9 +129,7 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
 
 def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> int:
     """The table and its plot."""
-    from repro import paths
     from repro.ablations import STANDARD, published_of, said_worse
-    from repro.figures import plot_ablations
     from repro.judge.ablation import table
     from repro.plans import shown
 
@@ -150,18 +148,43 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     print(text.bold(title))
     print(text.table([cells(row, len(arms)) for row in rows], HEADER))
     if not args.quiet:
-        print("\n".join(text.paragraph(" ".join(notes(rows, first, env)), "")))
+        lines = notes(rows, first, env, samples, random)
+        print("\n".join(text.paragraph(" ".join(lines), "")))
         for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
             print(text.dim(mark))
-        print("\n".join(costs(arms, samples)))
-    if any(row.score is not None for row in rows):
-        place = paths.RUNS / card.id / (env.replace("/", "-") if env else "")
-        target = args.out or place / f"ablations-{first[0].experiment.hparam_set}.svg"
-        alias = {arm.name: arm.same[0] for arm in first if arm.same}
-        print(f"plot     {shown(plot_ablations(rows, title, alias, target))}")
+        print("\n".join(costs(arms, samples, int(DEFAULT_SEEDS))))
+    if any(row.tasks for row in rows):
+        print(f"plot     {shown(picture(args.out, rows, first, env, title, random))}")
     elif not args.quiet:
         print(f"nothing of it was run yet; {STANDARD} is the standard set")
     return 0
+
+
+def picture(
+    out: Path | None,
+    rows: Sequence[Row],
+    arms: Sequence[Arm],
+    env: str | None,
+    title: str,
+    random: dict[str, float],
+) -> Path:
+    """The table as a plot: returns of a single task, or scores where the paper prints those."""
+    import msgspec
+
+    from repro import paths
+    from repro.figures import plot_ablations
+
+    experiment = arms[0].experiment
+    place = paths.RUNS / experiment.paper / (env.replace("/", "-") if env else "")
+    target = out or place / f"ablations-{experiment.hparam_set}.svg"
+    alias = {arm.name: arm.same[0] for arm in arms if arm.same}
+    scores = one_score(rows)
+    if env is None or (scores and any(row.score is not None for row in rows)):
+        return plot_ablations(rows, title, alias, target)
+    if scores:
+        rows = [msgspec.structs.replace(row, published=None) for row in rows]
+    returns = {"random policy": random[env]} if env in random else {}
+    return plot_ablations(rows, title, alias, target, returns)
 
 
 def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], list[str]]:
@@ -176,70 +199,11 @@ def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], lis
         found = {arm.name: there for arm in rows if (there := evidence_for(arm.experiment))}
         if not found:
             continue
-        if env not in known:
-            raise ReproError(
-                f"no random score of {env}; measure it into papers/data/random-scores.yaml"
-            )
-        random[env] = known[env].mean
+        if env in known:
+            random[env] = known[env].mean
         metric = metric_of([evidence for _, evidence in found.values()])
-        samples[env] = {n: sample(e, metric, random[env]) for n, (_, e) in found.items()}
+        samples[env] = {n: sample(e, metric, random.get(env)) for n, (_, e) in found.items()}
         loose = [name for name, (_, evidence) in found.items() if not evidence.planned]
         if loose:
             marks.append(f"exploration, not planned ({env}): {', '.join(loose)}")
     return samples, random, marks  # type: ignore[return-value]
-
-
-def cells(row: Row, tasks: int) -> list[str]:
-    ours = "not run"
-    if row.ours is not None and tasks == 1:
-        spread = "" if row.ours.std is None else f" ± {text.number(row.ours.std)}"
-        ours = f"{text.number(row.ours.mean)}{spread}"
-    elif row.tasks:
-        ours = f"{row.tasks} of {tasks} tasks"
-    apart = row.difference
-    score = "–" if row.score is None else f"{row.score:.2f} ± {row.error:.2f}"
-    gap = "–" if apart is None else f"{apart.value:+.2f} [{apart.low:+.2f}, {apart.high:+.2f}]"
-    below = {None: "–", True: "apart", False: "not separable"}[row.separable]
-    p = "" if row.below_p is None else f" (p {row.below_p:.2g})"
-    order = row.ordering or "–"
-    if row.ordering_p is not None and row.ordering != "not stated":
-        order += f" (p {row.ordering_p:.2g})"
-    published = "–" if row.published is None else text.number(row.published)
-    line = [row.arm, published, ours, str(row.seeds or "–"), score, gap, order, below + p]
-    return [cell.replace("+-", "−").replace("-0.", "−0.") if i in (4, 5) else cell
-            for i, cell in enumerate(line)]  # fmt: skip
-
-
-def notes(rows: Sequence[Row], arms: Sequence[Arm], env: str | None) -> list[str]:
-    """What the columns mean, in sentences."""
-    lines = [
-        "ours: mean and standard deviation over n seeds; score: random = 0, best arm = 1 (mean "
-        "over tasks), with its standard error; standard − arm in that unit, 95 % interval; p by "
-        "Welch's test, corrected after Holm within its column, 0.05 decides."
-    ]
-    if same := [name for arm in arms for name in arm.same]:
-        lines.append(f"{', '.join(same)} is the standard set itself (paper).")
-    if env and any(row.published is not None for row in rows) and _one_score(rows):
-        lines.append("The paper prints one score over all its tasks; it is set beside this one.")
-    return lines
-
-
-def _one_score(rows: Sequence[Row]) -> bool:
-    return all(row.published is None or abs(row.published) <= 1 for row in rows)
-
-
-def costs(arms: dict[str, list[Arm]], samples: Samples) -> list[str]:
-    """What was not run, with the command and its cost."""
-    from repro.commands.estimate import core_hours
-
-    lines = []
-    for env, rows in arms.items():
-        left = [arm for arm in rows if arm.name not in samples.get(env, {})]
-        if not left:
-            continue
-        seeds = int(DEFAULT_SEEDS)
-        each = core_hours(left[0].experiment, env, seeds)
-        cost = f"about {text.number(each * len(left))} core-hours" if each else "cost not measured"
-        command = f"repro ablate {left[0].experiment.paper} --env {env}"
-        lines.append(f"not run: {len(left)} rows on {env}; {command} ({seeds} seeds: {cost})")
-    return lines

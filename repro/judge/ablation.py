@@ -1,5 +1,8 @@
 """A paper's table of ablations beside ours: scores, orderings, and which rows can be told apart.
 
+On a single task rows are ordered and compared by their returns. Over several tasks they need a unit
+in common: what the best arm of a task gains over the random policy.
+
 Holm's correction is applied within each column of p-values: the orderings (each row against the
 standard set) and the neighbours (each row against the next one) are two questions.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from scipy import special
 
@@ -25,24 +29,26 @@ Samples = Mapping[str, Mapping[str, Sample]]  # task → arm → its seeds
 
 
 class Difference(Data, frozen=True, kw_only=True):
-    """One arm less another, over the tasks that both have run on, in units of the best arm's gain
-    over the random policy. p: two-sided, None where an arm has a single seed or nothing varies."""
+    """One arm less another. unit: *return* on a single task; over several *gain*: the mean over the
+    tasks that both have run on, in units of the best arm's gain over the random policy.
+    p: two-sided, None where nothing varies."""
 
     value: float
     low: float
     high: float
     p: float | None
     tasks: int
+    unit: Literal["return", "gain"]
 
 
 class Row(Data, frozen=True, kw_only=True):
     """One arm of the table.
 
-    score: the paper's aggregate (random = 0, best arm = 1, mean over tasks), error: its standard
-    error, low and high: its 95 % interval. ours: the seeds of a single task. seeds: fewest of a
-    task. published: the paper's figure. ordering: *as published*, *the other way round*,
-    *undecided* or *not stated* for the comparison with the standard set; ordering_p and below_p
-    after Holm. below: the row that follows; separable: whether the two can be told apart.
+    ours: the seeds of a single task. seeds: fewest of a task. score: the paper's aggregate
+    (random = 0, best arm = 1, mean over tasks; see `unscored`), error: its standard error, low and
+    high: its 95 % interval. published: the paper's figure. ordering: *as published*, *the other way
+    round*, *undecided* or *not stated* for the comparison with the standard set; ordering_p and
+    below_p after Holm. below: the row that follows; separable: whether the two can be told apart.
     """
 
     arm: str
@@ -62,16 +68,31 @@ class Row(Data, frozen=True, kw_only=True):
     below_p: float | None = None
 
 
+def unscored(samples: Samples, random: Mapping[str, float]) -> dict[str, str]:
+    """Task → why its arms have no score, in words; tasks that have scores are left out."""
+    found = {}
+    for task, arms in samples.items():
+        if task not in random:
+            found[task] = f"the random policy's return on {task} was not measured"
+        elif max(arm.mean for arm in arms.values()) <= random[task]:
+            found[task] = f"no arm beats the random policy on {task}"
+        elif len(arms) < 2:
+            found[task] = f"a single arm was run on {task}, and it would be its own best"
+    return found
+
+
 def difference(samples: Samples, first: str, second: str, random: Mapping[str, float]
                ) -> Difference | None:  # fmt: skip
-    """first − second; None where no task has both, or no arm beats the random policy there."""
+    """first − second; None where no task has both, an arm has a single seed on one of them, or,
+    of several tasks, none has scores."""
+    single = len(samples) == 1
     parts = []
-    for task, arms in samples.items():
+    for task, arms in samples.items() if single else _scored(samples, random).items():
         if first not in arms or second not in arms:
             continue
-        unit = max(arm.mean for arm in arms.values()) - random[task]
+        unit = 1.0 if single else max(arm.mean for arm in arms.values()) - random[task]
         interval = difference_of_arms(arms[first], arms[second], ONE_LOOK_LEVEL)
-        if unit <= 0 or interval is None:
+        if interval is None:
             return None
         parts.append(
             (interval.difference / unit, (interval.standard_error / unit) ** 2, interval.df)
@@ -82,7 +103,19 @@ def difference(samples: Samples, first: str, second: str, random: Mapping[str, f
     error = math.sqrt(variance)
     half = float(half_width(error, df, ONE_LOOK_LEVEL))
     p = 2.0 * float(special.stdtr(df, -abs(value) / error)) if error > 0 else None
-    return Difference(value=value, low=value - half, high=value + half, p=p, tasks=len(parts))
+    return Difference(
+        value=value,
+        low=value - half,
+        high=value + half,
+        p=p,
+        tasks=len(parts),
+        unit="return" if single else "gain",
+    )
+
+
+def _scored(samples: Samples, random: Mapping[str, float]) -> Samples:
+    without = unscored(samples, random)
+    return {task: arms for task, arms in samples.items() if task not in without}
 
 
 def table(
@@ -96,36 +129,45 @@ def table(
 
     samples: what was run. published: the paper's figure of an arm, the standard set's as `paper`.
     worse: arms that the paper says are below the standard set, where it prints no figures.
-    Scores of arms that were run on fewer tasks than others are of those tasks.
+    Scores of arms that were run on fewer tasks than others are of those tasks. random: task → the
+    random policy's return, where it was measured.
     """
     rows = [_row(samples, random, arm, published.get(arm)) for arm in arms]
-    run = sorted((row for row in rows if row.score is not None), key=lambda row: -(row.score or 0))
+    run = sorted((row for row in rows if row.tasks), key=_level, reverse=True)
     run = _with_orderings(run, samples, random, published, worse)
     run = _with_neighbours(run, samples, random)
-    return [*run, *(row for row in rows if row.score is None)]
+    return [*run, *(row for row in rows if not row.tasks)]
+
+
+def _level(row: Row) -> float:
+    """What rows stand in order of: the return of a single task, else the score."""
+    if row.ours is not None:
+        return row.ours.mean
+    return -math.inf if row.score is None else row.score
 
 
 def _row(samples: Samples, random: Mapping[str, float], arm: str, published: float | None) -> Row:
     mine = {task: arms for task, arms in samples.items() if arm in arms}
     if not mine:
         return Row(arm=arm, tasks=0, seeds=0, published=published)
-    only = next(iter(mine.values()))[arm] if len(mine) == 1 else None
-    seeds = min(arms[arm].n for arms in mine.values())
-    # A score needs another arm to be the best, and a best that beats the random policy.
-    if any(len(arms) < 2 or max(a.mean for a in arms.values()) <= random[task]
-           for task, arms in mine.items()):  # fmt: skip
-        return Row(arm=arm, tasks=len(mine), seeds=seeds, ours=only, published=published)
-    score = mean_normalised_random_best(mine, arm, random)
-    return Row(
+    row = Row(
         arm=arm,
         tasks=len(mine),
-        seeds=seeds,
+        seeds=min(arms[arm].n for arms in mine.values()),
+        ours=next(iter(mine.values()))[arm] if len(samples) == 1 else None,
+        published=published,
+    )
+    scored = _scored(mine, random)
+    if not scored:
+        return row
+    score = mean_normalised_random_best(scored, arm, random)
+    half = float(half_width(score.error, score.df, ONE_LOOK_LEVEL))
+    return _changed(
+        row,
         score=score.value,
         error=score.error,
-        low=score.value - float(half_width(score.error, score.df, ONE_LOOK_LEVEL)),
-        high=score.value + float(half_width(score.error, score.df, ONE_LOOK_LEVEL)),
-        ours=only,
-        published=published,
+        low=score.value - half,
+        high=score.value + half,
     )
 
 

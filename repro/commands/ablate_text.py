@@ -1,0 +1,104 @@
+"""The table of ablations in words: its cells, what the columns mean, and what the rest costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from repro.commands import text
+
+if TYPE_CHECKING:
+    from repro.ablations import Arm
+    from repro.judge.ablation import Difference, Row, Samples
+
+HEADER = ["arm", "published", "ours", "n", "score", "standard − arm", "ordering", "row below"]
+
+
+def cells(row: Row, tasks: int) -> list[str]:
+    """A row of the table. tasks: how many were asked for."""
+    ours = "not run"
+    if row.ours is not None and tasks == 1:
+        spread = "" if row.ours.std is None else f" ± {text.number(row.ours.std)}"
+        ours = f"{text.number(row.ours.mean)}{spread}"
+    elif row.tasks:
+        ours = f"{row.tasks} of {tasks} tasks"
+    score = "–" if row.score is None else f"{row.score:.2f} ± {row.error:.2f}".replace("-", "−")
+    below = {None: "–", True: "apart", False: "not separable"}[row.separable]
+    p = "" if row.below_p is None else f" (p {row.below_p:.2g})"
+    order = row.ordering or "–"
+    if row.ordering_p is not None and row.ordering != "not stated":
+        order += f" (p {row.ordering_p:.2g})"
+    published = "–" if row.published is None else text.number(row.published)
+    return [
+        row.arm,
+        published,
+        ours,
+        str(row.seeds or "–"),
+        score,
+        _gap(row.difference),
+        order,
+        below + p,
+    ]
+
+
+def _gap(apart: Difference | None) -> str:
+    """A difference with its interval: two decimals of a gain, four digits of returns."""
+    if apart is None:
+        return "–"
+
+    def signed(value: float) -> str:
+        if apart.unit == "return":
+            return ("+" if value > 0 else "") + text.number(value)
+        return f"{value:+.2f}".replace("-", "−")
+
+    return f"{signed(apart.value)} [{signed(apart.low)}, {signed(apart.high)}]"
+
+
+def notes(
+    rows: Sequence[Row],
+    arms: Sequence[Arm],
+    env: str | None,
+    samples: Samples,
+    random: dict[str, float],
+) -> list[str]:
+    """What the columns mean, in sentences, and why some are empty."""
+    from repro.ablations import STANDARD
+    from repro.judge.ablation import unscored
+
+    unit = "returns" if len(samples) == 1 else "that unit"
+    lines = [
+        "ours: mean and standard deviation over n seeds; score: random = 0, best arm = 1 (mean "
+        f"over tasks), with its standard error; standard − arm in {unit}, 95 % interval; p by "
+        "Welch's test, corrected after Holm within its column, 0.05 decides."
+    ]
+    if env in random:
+        lines.append(f"The random policy's return is {text.number(random[env])}.")
+    lines += [f"No score: {why}." for why in unscored(samples, random).values()]
+    if samples and not any(STANDARD in there for there in samples.values()):
+        lines.append(f"No ordering: {STANDARD}, the standard set, was not run at these steps.")
+    if same := [name for arm in arms for name in arm.same]:
+        lines.append(f"{', '.join(same)} is the standard set itself (paper).")
+    if env and any(row.published is not None for row in rows) and one_score(rows):
+        lines.append("The paper prints one score over all its tasks; it is set beside this one.")
+    return lines
+
+
+def one_score(rows: Sequence[Row]) -> bool:
+    """Whether the paper's figures are scores over all its tasks, not returns of this one."""
+    return all(row.published is None or abs(row.published) <= 1 for row in rows)
+
+
+def costs(arms: dict[str, list[Arm]], samples: Samples, seeds: int) -> list[str]:
+    """What was not run, with the command and its cost."""
+    from repro.commands.estimate import core_hours
+
+    lines = []
+    for env, rows in arms.items():
+        left = [arm for arm in rows if arm.name not in samples.get(env, {})]
+        if not left:
+            continue
+        each = core_hours(left[0].experiment, env, seeds)
+        cost = f"about {text.number(each * len(left))} core-hours" if each else "cost not measured"
+        command = f"repro ablate {left[0].experiment.paper} --env {env}"
+        lines.append(f"not run: {len(left)} rows on {env}; {command} ({seeds} seeds: {cost})")
+    return lines
