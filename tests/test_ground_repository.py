@@ -71,6 +71,39 @@ def test_nothing_built_is_tracked() -> None:
     assert not built
 
 
+def repositories(text: str) -> set[str]:
+    """`owner/name` of every `owner/name@commit`."""
+    return set(re.findall(r"\b([\w-]+/[\w.-]+)@[0-9a-f]{7}", text))
+
+
+def test_the_notice_names_every_repository_that_a_curve_comes_from() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    licences = {
+        "MIT licence": "MIT License",
+        "Apache licence": "Apache License",
+        "names no": "none",
+    }
+    paragraphs = re.split(r"\n(?=(?:Under|Without) )", notice)
+    curves = sorted((ROOT / "papers" / "data" / "curves").glob("*.csv"))
+    assert curves
+    for curve in curves:
+        header = "".join(line for line in curve.read_text("utf-8").splitlines() if line[0] == "#")
+        (repository,) = repositories(header)
+        (licence,) = (named for said, named in licences.items() if said in header)
+        (place,) = (text for text in paragraphs if re.search(rf"^{repository}[. ]", text, re.M))
+        assert licence in place, f"{curve.name}: {repository} stands elsewhere in NOTICE"
+
+
+def test_the_notice_names_every_repository_whose_released_data_a_table_holds() -> None:
+    """Tables are printed in papers, or made of a repository's own files: those say so."""
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    for table in (ROOT / "papers" / "data").glob("*.yaml"):
+        for line in re.findall(r'^ +source: "(.*)"$', table.read_text("utf-8"), re.M):
+            if not re.search(r"arXiv|doi|\.github\.io", line):
+                missing = {name for name in repositories(line) if name not in notice}
+                assert not missing, f"{table.name}: {line}"
+
+
 def links(page: Path) -> list[str]:
     """Relative targets of a Markdown page's links and pictures."""
     text = re.sub(r"^(    |```).*?$", "", page.read_text("utf-8"), flags=re.M)
