@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.cards.protocol import words
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -70,21 +71,23 @@ class Contestant:
                     inner = name.split(".")[0] if "layers" in name.split(".")[1:] else ""
                     place = inner if inner and inner not in ("network", "layers") else network
                     found.setdefault(place, []).append(shape[-1])
-        words = [f"{n} {'-'.join(map(str, widths[:-1]))}" for n, widths in found.items()
+        said = [f"{n} {'-'.join(map(str, widths[:-1]))}" for n, widths in found.items()
                  if len(widths) > 1]  # fmt: skip
-        return ", ".join(words) or "–"
+        return ", ".join(said) or "–"
 
 
 def contestant(name: str, env: str | None) -> Contestant:
-    """The run that a name means on a task; `ReproError` where there is none."""
+    """The run that a name means on a task; `ReproError` where there is none, or no episode in it."""
     from repro.commands.arms import folder_of
-    from repro.evidence import evidence_of, experiment_of
+    from repro.evidence import evidence_of, experiment_of, need_returns
     from repro.files import read_json
     from repro.plans import read_plan_if_any
     from repro.player import networks
 
     folder = folder_of(name, env, "metrics.json")
     experiment = experiment_of(folder)
+    found = evidence_of(folder, experiment, read_plan_if_any(folder))
+    need_returns(experiment.title, (seed.curve or seed.evaluations for seed in found.seeds))
     try:
         built = networks(experiment)
     except ReproError:
@@ -93,7 +96,7 @@ def contestant(name: str, env: str | None) -> Contestant:
         name=name,
         folder=folder,
         experiment=experiment,
-        evidence=evidence_of(folder, experiment, read_plan_if_any(folder)),
+        evidence=found,
         manifest=read_json(folder / "manifest.json"),
         networks=built,
     )
@@ -120,6 +123,9 @@ def fairness(runs: Sequence[Contestant]) -> list[str]:
         r.name: "evaluated" if r.evidence.evaluation else "training episodes only" for r in runs
     }
     differ("protocols", protocol, "compared by training episodes, which include exploration")
+    if all(r.evidence.evaluation for r in runs):
+        played = {r.name: words(r.evidence.evaluation) for r in runs if r.evidence.evaluation}
+        differ("evaluations", played, "a score by one protocol is none by the other")
     limits = {r.name: r.experiment.hparams.get("time_limit") for r in runs}
     differ("meanings of the time limit", limits, "their targets differ where it cuts episodes off")
     counts = [r.parameters for r in runs if r.parameters]

@@ -262,9 +262,10 @@ def test_evaluation_changes_nothing(paper, hparams, env, deterministic, plain, t
 
 
 @pytest.mark.parametrize(("paper", "hparams", "env"), [("ppo-2017", "classic", "CartPole")])
-def test_evaluations_of_a_seed_do_not_see_the_others(paper, hparams, env, tmp_path):
-    """CartPole's episodes differ in length: seeds that are done must rest."""
-    protocol = Protocol(period=TINY[paper][1], episodes=2, deterministic=True)
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_evaluations_of_a_seed_do_not_see_the_others(paper, hparams, env, deterministic, tmp_path):
+    """CartPole's episodes differ in length: seeds that are done must rest, and draw alone."""
+    protocol = Protocol(period=TINY[paper][1], episodes=2, deterministic=deterministic)
     one, other = (
         train(paper, hparams, env, tmp_path / str(seeds), seeds=seeds, evaluation=protocol)
         for seeds in ([0, 1], [0, 5])

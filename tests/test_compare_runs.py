@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import evidence_tools as tools
 import pytest
+from msgspec import structs
 
 from repro import results
 from repro.contestants import contestant, fairness
-from repro.experiment import resolve
+from repro.experiment import EVALUATION, resolve
 from repro.judge.contest import overall, pairs, profile, profile_grid
 
 SCORES = {
@@ -110,6 +111,13 @@ def test_json_has_every_number(clone):
 def test_what_is_not_fair_is_said(clone):
     one, other = (contestant(name, "HalfCheetah") for name in NAMES)
     assert fairness([one, other]) == []
+    played = [
+        replace(run, evidence=structs.replace(run.evidence, evaluation={**EVALUATION, **said}))
+        for run, said in ((one, {}), (other, {"episodes": 30}))
+    ]
+    assert fairness(played[:1] * 2) == []
+    (said,) = fairness(played)
+    assert said.startswith("evaluations differ (ppo-2017:mujoco every 5,000 steps 10 whole")
     longer = replace(other, manifest=other.manifest | {"machine": {"mujoco-engine": "4.0.0"}})
     said = " ".join(fairness([one, longer]))
     assert (

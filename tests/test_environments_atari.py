@@ -16,6 +16,7 @@ from repro.training.choices import Off
 from repro.training.environments import atari, make, resolve
 from repro.training.environments.atari_presets import PRESETS, AtariPreset
 from repro.training.environments.names import rom
+from repro.training.evaluate import Evaluations, Protocol
 
 STEPS = 220
 
@@ -182,6 +183,19 @@ def test_presets_differ_where_the_papers_do():
     assert make("Breakout", [0], 1, atari=preset("machado-2018")).action_space.n == 18
     envs = make("Breakout", [0], 1, "evaluation", atari=preset("nature-2015").evaluated(18_000))
     assert (envs.action_space.n, envs.max_episode_steps) == (4, 4500)
+
+
+def waits(observation, begins):
+    return np.zeros(observation.shape[:2], np.int64)
+
+
+def test_an_evaluated_game_is_cut_where_its_protocol_says():
+    trained = preset("nature-2015", max_frames=400)
+    for cap, steps in ((40, 10), (None, 100)):
+        protocol = Protocol(period=1, episodes=2, deterministic=True, max_frames=cap)
+        evaluations = Evaluations("Breakout", [0, 1], protocol, trained)
+        _, lengths = evaluations.play(waits, np.array([True, False]), np.zeros(2, np.int64))
+        assert lengths.tolist() == [[steps, steps], [0, 0]]  # without FIRE nothing is lost
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import msgspec
 import pytest
 
+from repro.cards import load_card, load_sets
 from repro.errors import ReproError
 from repro.experiment import (
     EVALUATION,
@@ -13,9 +17,11 @@ from repro.experiment import (
     implemented,
     merged,
     parse_overrides,
+    protocol,
     resolve,
     same_env,
 )
+from repro.judge.metrics import metric
 
 
 def test_an_alias_means_the_living_task_and_the_cards_default_set():
@@ -52,6 +58,43 @@ def test_evaluation_is_on_where_a_claim_is_decided_by_it():
     assert resolve("td3-2018", "Pendulum").evaluation is None  # its quick tests are of training
     # A maximum over time is shown beside the claims that decide, and costs no evaluations.
     assert resolve("ppo-2017", "HalfCheetah", "mujoco-ppo2").evaluation is None
+
+
+def test_a_set_is_evaluated_as_its_claims_say():
+    nature = resolve("dqn-2013", "Breakout", "nature-2015").evaluation
+    assert nature == {
+        "period": 250_000, "episodes": 30, "deterministic": True, "max_frames": 18_000
+    }  # fmt: skip
+    sampled = resolve("a3c-2016", "Breakout", "atari").evaluation
+    assert sampled is not None
+    assert (sampled["deterministic"], sampled["max_frames"]) == (False, 108_000)
+    assert resolve("a3c-2016", "Pong", "atari-lstm", evaluate=True).evaluation == sampled
+    # A set without a word of its own, and those of other tasks that extend one for Atari
+    assert resolve("dqn-2013", "CartPole", "classic", evaluate=True).evaluation == EVALUATION
+    for name, env in (("classic", "CartPole"), ("a2c", "Reacher"), ("mujoco", "Reacher")):
+        assert resolve("a3c-2016", env, name, evaluate=True).evaluation == EVALUATION
+    silent = dataclasses.replace(load_sets("dqn-2013")["nature-2015"], evaluation=None)
+    with pytest.raises(ReproError, match="nature-2015 does not say how a game is evaluated"):
+        protocol(silent, "ALE/Breakout-v5")
+
+
+def test_words_of_claims_and_the_protocol_of_their_set_agree():
+    """An hour of the emulator is 216,000 frames."""
+    numbers, seen = {"five": 5, "thirty": 30}, 0
+    for paper in implemented():
+        for claim in load_card(paper).claims:
+            played = load_sets(paper)[claim.hparams].environments
+            if metric(claim.metric).needs != "evaluation" or "Atari" not in played:
+                continue
+            said = resolve(paper, claim.env, claim.hparams).evaluation
+            assert said is not None
+            if minutes := re.search(r"(\w+) minutes", claim.protocol):
+                most = numbers.get(minutes[1]) or int(minutes[1])
+                assert said["max_frames"] == 3600 * most, claim.id
+                seen += 1
+            if episodes := re.search(r"(\d+) episodes", claim.protocol):
+                assert said["episodes"] == int(episodes[1]), claim.id
+    assert seen >= 6
 
 
 def test_a_whole_number_where_a_float_is_meant_is_the_same_experiment():

@@ -100,6 +100,10 @@ def _union(value: Any, kind: mi.UnionType, path: Path_) -> Iterator[Problem]:
         else:
             yield from problems(value, tags[tag], path)
         return
+    structs = [option for option in kind.types if isinstance(option, mi.StructType)]
+    if isinstance(value, dict) and len(structs) == 1:  # `Evaluation | None`: what the mapping lacks
+        yield from problems(value, structs[0], path)
+        return
     found = [list(problems(value, option, path)) for option in kind.types]
     if all(found):
         deepest = max(found, key=lambda some: max(len(p.path) for p in some))

@@ -33,6 +33,7 @@ def finish(
     """
     from repro import evidence
     from repro.cards import load_card
+    from repro.cards.protocol import words
     from repro.experiment import MEASUREMENT
     from repro.plans import shown
     from repro.plotting import plot_folder
@@ -48,11 +49,13 @@ def finish(
     if experiment.steps != MEASUREMENT:
         count += f" × {experiment.steps:,} steps"
     print(text.bold(f"{experiment.title}: {count} ({kind})"))
+    if experiment.evaluation is not None and not args.quiet:
+        print(text.dim(f"evaluated {words(experiment.evaluation)}"))
     print(report.table(mine) if mine else report.unjudged(card, experiment, found))
     if not args.quiet:
         central = [verdict for verdict in mine if verdict.central] or mine[:1]
-        words = report.reasons(central)
-        print(f"\n{words}" if words else "")
+        reasons = report.reasons(central)
+        print(f"\n{reasons}" if reasons else "")
         for line in _untested(card, experiment, verdicts):
             print(text.dim(line))
         if line := _spark(found):

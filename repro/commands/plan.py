@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     import msgspec
 
+    from repro.cards.protocol import words
     from repro.experiment import MEASUREMENT, resolve
     from repro.plans import make_plan, shown, write_plan
 
@@ -50,6 +51,8 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     steps = "" if experiment.steps == MEASUREMENT else f"{experiment.steps:,} steps, "
     print(f"{experiment.title}: {steps}{len(plan.seeds)} evidence seeds")
+    if experiment.evaluation is not None:
+        print(f"  evaluated {words(experiment.evaluation)}")
     for claim in plan.claims:
         remark = "" if claim.judged else "  (not judged: its metric needs --evaluate)"
         remark += "  (a prefix: the run stops short of its horizon)" if claim.prefix else ""

@@ -34,12 +34,15 @@ def execute(paper: str, args: argparse.Namespace) -> int:
         raise ReproError(f'set {chosen.name} is not meant for "{args.env}": {hint}')
     values, origins = chosen.values(args.env), chosen.provenance(args.env)
     if args.json:
-        print(json.dumps({"values": values, "provenance": origins}, indent=1, ensure_ascii=False))
+        said = {"values": values, "provenance": origins, "evaluation": _evaluation(chosen)}
+        print(json.dumps(said, indent=1, ensure_ascii=False))
         return 0
     print(text.bold(f"{paper} · {chosen.name}" + (f" · {args.env}" if args.env else "")))
     print("\n".join(_about(chosen, args.env)))
     content, _ = set_file(paper)
     print("\n".join(_values(values, origins, content.fields)))
+    for line in _evaluated(chosen):
+        print(line)
     if content.missing and not args.quiet:
         print("\n" + text.bold("What no source states"))
         print("\n".join(text.wrapped(entry, "    ", "  - ") for entry in content.missing))
@@ -53,6 +56,26 @@ def _about(chosen: HParamSet, env: str | None) -> list[str]:
         said = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in differs.items())
         lines.append(text.wrapped(f"Differs (--env shows how) on {said}."))
     return lines
+
+
+def _evaluation(chosen: HParamSet) -> dict[str, Any] | None:
+    """The set's protocol with its source; None where it says none."""
+    from msgspec import to_builtins
+
+    found: dict[str, Any] | None = to_builtins(chosen.evaluation)
+    return found
+
+
+def _evaluated(chosen: HParamSet) -> list[str]:
+    """How the set's agents are evaluated where a claim or `--evaluate` asks for it."""
+    from repro.cards.protocol import words
+
+    if (said := chosen.evaluation) is None:
+        return []
+    mark = "" if said.confidence == "verified" else f", {said.confidence}"
+    head = text.paragraph(f"{said.status}{mark}: {said.source}", "  ", "")
+    head += text.paragraph(f"note: {said.note}" if said.note else "", "  ")
+    return ["", *map(text.dim, head), *text.paragraph(words(said.protocol), "    ", "  evaluated ")]
 
 
 def _values(
