@@ -20,8 +20,11 @@ from repro.training.run import Run
 
 HParams = ppo_2017.HParams
 
-NOT_PPO = "only the paper's runs of PPO are made here; the set ppo runs"
-WAITING = {"trpo": NOT_PPO, "ddpg": NOT_PPO, "acktr": NOT_PPO}
+WAITING = {
+    "trpo": "TRPO has no implementation here yet; the set ppo runs",
+    "ddpg": "our DDPG has no reward scale nor running statistics of observations; the set ppo runs",
+    "acktr": "ACKTR has no implementation here yet; the set ppo runs",
+}
 
 
 class AsTheyCome(Choice, frozen=True, kw_only=True, tag="as-they-come"):
