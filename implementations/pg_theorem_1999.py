@@ -78,6 +78,14 @@ class RandomFeatures(Choice, frozen=True, kw_only=True, tag="random-features"):
     """A critic linear in as many random features, fitted likewise."""
 
 
+class MonteCarlo(Choice, frozen=True, kw_only=True, tag="monte-carlo"):
+    """No critic: returns to go of sampled episodes, less the state's true value, as `train`'s."""
+
+    episodes: int
+    steps: int  # of each episode; what comes later is left out
+    state_weight: Literal["discounted", "undiscounted"]
+
+
 class Problem(Strict, frozen=True, kw_only=True):
     states: int
     actions: int
@@ -88,7 +96,7 @@ class Problem(Strict, frozen=True, kw_only=True):
 class Exact(Strict, frozen=True, kw_only=True):
     """Hyperparameters of `measure`."""
 
-    critic: ExactCritic | Compatible | RandomFeatures
+    critic: ExactCritic | Compatible | RandomFeatures | MonteCarlo
     gamma: float
     problem: Problem
     problems: int
@@ -230,11 +238,26 @@ def finite_differences(mdp: MDP, features: Exactly, theta: Exactly, step: float)
     ) / (2 * step)  # fmt: skip
 
 
+def sampled_gradient(
+    mdp: MDP, policy: Exactly, derivative: Exactly, hp: MonteCarlo, chance: np.random.Generator
+) -> Exactly:
+    """The theorem's sum estimated from episodes alone, as REINFORCE with a baseline does, [F]."""
+    state, action, reward = tabular.sampled_episodes(mdp, policy, chance, hp.episodes, hp.steps)
+    done = np.zeros(state.shape, dtype=bool)
+    done[:, -1] = True
+    returns = returns_to_go(reward.astype(np.float32), np.zeros_like(done), done, mdp.gamma)
+    advantage = returns - tabular.state_values(mdp, policy)[state]  # pg-theorem-1999 sec.3
+    gain = state_weights(np.ones_like(done), mdp.gamma, hp.state_weight) * advantage
+    place = np.ravel_multi_index((state, action), policy.shape).ravel()
+    gain_there = np.bincount(place, gain.ravel(), policy.size).reshape(policy.shape) / hp.episodes
+    return np.einsum("sa,saf->f", gain_there / policy, derivative)
+
+
 def measure(hp: Exact, seed: int) -> dict[str, float]:
     """The largest relative error of the gradient over random problems, as `identity-error`.
 
-    With the true action values, against the derivative of the return; with a critic, against
-    the gradient with the true ones.
+    With the true action values, against the derivative of the return; with a critic or from
+    samples, against the gradient with the true ones.
     """
     chance, worst = np.random.default_rng(seed), 0.0
     size = hp.problem
@@ -247,6 +270,9 @@ def measure(hp: Exact, seed: int) -> dict[str, float]:
         exact = policy_gradient(mdp, policy, derivative, tabular.action_values(mdp, policy))
         if isinstance(hp.critic, ExactCritic):
             found, expected = exact, finite_differences(mdp, features, theta, hp.finite_difference)
+        elif isinstance(hp.critic, MonteCarlo):
+            found = sampled_gradient(mdp, policy, derivative, hp.critic, chance)
+            expected = exact
         else:
             of_critic = derivative / policy[..., None]  # pg-theorem-1999 eq.4
             if isinstance(hp.critic, RandomFeatures):

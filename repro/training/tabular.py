@@ -68,3 +68,23 @@ def state_distribution(mdp: MDP, policy: Array) -> Array:
 def expected_return(mdp: MDP, policy: Array) -> float:
     """The discounted return expected from the start."""
     return float(mdp.start @ state_values(mdp, policy))
+
+
+def sampled_episodes(
+    mdp: MDP, policy: Array, chance: np.random.Generator, episodes: int, steps: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """States, actions and rewards of a policy played from the start, each [episodes, steps]."""
+    acts, leads = policy.cumsum(1), mdp.transition.cumsum(2)
+    states, actions = np.empty((2, episodes, steps), np.int64)
+    state = _drawn(np.broadcast_to(mdp.start.cumsum(), (episodes, len(mdp.start))), chance)
+    for t in range(steps):
+        action = _drawn(acts[state], chance)
+        states[:, t], actions[:, t] = state, action
+        state = _drawn(leads[state, action], chance)
+    return states, actions, mdp.reward[states, actions]
+
+
+def _drawn(cumulated: Array, chance: np.random.Generator) -> NDArray[np.int64]:
+    """A place in each row of cumulated probabilities [N, m], as likely as they say; [N]."""
+    above = cumulated < chance.random((len(cumulated), 1))
+    return above.sum(1).clip(max=cumulated.shape[1] - 1)  # a row may sum to a little less than 1
