@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -102,6 +103,24 @@ def test_the_notice_names_every_repository_whose_released_data_a_table_holds() -
             if not re.search(r"arXiv|doi|\.github\.io", line):
                 missing = {name for name in repositories(line) if name not in notice}
                 assert not missing, f"{table.name}: {line}"
+
+
+def test_the_readme_says_of_each_result_what_its_verdict_says() -> None:
+    """Mean and every phrase of the headline, of the level claim on the row's task and set."""
+    verdicts = json.loads((ROOT / "results" / "ppo-2017" / "verdicts.json").read_text())["verdicts"]
+    row = re.compile(r"^\| \[.*\]\(results/ppo-2017/(.*)/(.*)/plot\.svg\)(.*)$", re.M)
+    rows = row.findall((ROOT / "README.md").read_text("utf-8"))
+    assert len(rows) > 10
+    for env, hparam_set, said in rows:
+        (verdict,) = (
+            v for v in verdicts if v["ours"] and v["kind"] == "level"
+            and (v["env"], v["hparam_set"]) == (env, hparam_set)
+        )  # fmt: skip
+        mean = verdict["ours"]["mean"]
+        digits = 2 if abs(mean) < 10 else 0
+        assert f"| {mean:,.{digits}f}".replace("-", "−") in said, (env, hparam_set)
+        for phrase in re.split(r"; | \(|\)", verdict["headline"]):
+            assert phrase in said, (env, hparam_set, phrase)
 
 
 def links(page: Path) -> list[str]:
