@@ -37,7 +37,7 @@ from repro.training.choices import (
     clip_gradient,
 )
 from repro.training.environments.atari_presets import AtariPreset
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, NonNegative
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters, RMSProp
 from repro.training.policies import Distribution
@@ -75,13 +75,13 @@ class Asynchronous(Choice, frozen=True, kw_only=True, tag="asynchronous"):
 class HParams(Strict, frozen=True, kw_only=True):
     atari: AtariPreset | Off
     execution: Asynchronous | Synchronous
-    num_actors: int
-    horizon: int  # t_max
-    gamma: float
+    num_actors: Count
+    horizon: Count  # t_max
+    gamma: Fraction
     step_size: Schedule
     rmsprop: RMSPropSettings
-    entropy_coefficient: float  # β
-    value_coefficient: float
+    entropy_coefficient: NonNegative  # β
+    value_coefficient: NonNegative
     over_steps: Literal["sum", "mean"]
     max_grad_norm: GlobalNorm | Off
     network: FullyConnected | Convolutional
@@ -92,7 +92,7 @@ class HParams(Strict, frozen=True, kw_only=True):
     observation_normalization: RunningObservation | Off
     reward_normalization: ReturnStd | Off
     time_limit: Literal["terminal", "bootstrap"]
-    schedule_steps: int
+    schedule_steps: Count
 
     def __post_init__(self) -> None:
         normalized = (self.observation_normalization, self.reward_normalization)

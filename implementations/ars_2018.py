@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from repro.training.choices import Off
 from repro.training.deterministic import Bounds
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, NonNegative, Positive
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import SGD, FlatParameters
 from repro.training.run import Run
@@ -33,7 +33,7 @@ class Every(Choice, frozen=True, kw_only=True, tag="all"):
 class Best(Choice, frozen=True, kw_only=True, tag="best"):
     """V1-t, V2-t: the `count` directions whose better sign scored most."""
 
-    count: int  # b
+    count: Count  # b
 
 
 class Deviation(Choice, frozen=True, kw_only=True, tag="std"):
@@ -45,13 +45,20 @@ class MeanStd(Choice, frozen=True, kw_only=True, tag="mean-std"):
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    step_size: float  # α
-    noise_std: float  # ν
-    directions: int  # N
+    step_size: NonNegative  # α
+    noise_std: Positive  # ν
+    directions: Count  # N
     top_directions: Every | Best
     reward_scaling: Deviation | Off
     observation_normalization: MeanStd | Off
     alive_bonus: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.top_directions, Best) and self.top_directions.count > self.directions:
+            raise ValueError(
+                f"top_directions.count: found {self.top_directions.count}, expected at most "
+                f"{self.directions}, the directions"
+            )
 
 
 class LinearPolicy(nn.Module):

@@ -30,7 +30,7 @@ from repro.training.deterministic import (
     flat,
 )
 from repro.training.experience import AfterEpisode, EveryStep, Experience, Mask, Means
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, Natural, NonNegative
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters
 from repro.training.replay import Replay
@@ -44,31 +44,31 @@ max_stack = 1  # matrix products fill a core: two stacked seeds gained a quarter
 class GaussianNoise(Choice, frozen=True, kw_only=True, tag="gaussian"):
     """Independent; scaled: `std` is in units of half the action's range, else of the action."""
 
-    std: float
+    std: NonNegative
     scaled: bool
 
 
 class OrnsteinUhlenbeck(Choice, frozen=True, kw_only=True, tag="ornstein-uhlenbeck"):
     """x ← x − θ x + σ N(0, 1), from 0 at each episode; scaled as above."""
 
-    theta: float
-    sigma: float
+    theta: NonNegative
+    sigma: NonNegative
     scaled: bool
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    gamma: float
-    tau: float  # τ
-    minibatch_size: int  # N
-    replay_capacity: int
-    random_steps: int
-    learning_starts: int
+    gamma: Fraction
+    tau: Fraction  # τ
+    minibatch_size: Count  # N
+    replay_capacity: Count
+    random_steps: Natural
+    learning_starts: Natural
     updates: EveryStep | AfterEpisode
     exploration: GaussianNoise | OrnsteinUhlenbeck
     policy_step_size: Constant
     critic_step_size: Constant
     adam: AdamSettings
-    critic_weight_decay: float
+    critic_weight_decay: NonNegative
     batch_normalization: BatchNormalization | Off
     policy_network: FullyConnected
     critic_network: ActionValueNetwork

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from implementations import ppo_2017
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, NonNegative
 from repro.training.hparams import HParams as Strict
 from repro.training.run import Run
 
@@ -38,10 +38,14 @@ class MostDifferent(Choice, frozen=True, kw_only=True, tag="most-different"):
 class TwoHalves(Strict, frozen=True, kw_only=True):
     """Hyperparameters of `measure`."""
 
-    runs: int  # of one algorithm, an even number; their scores are normal
+    runs: Count  # of one algorithm, an even number; their scores are normal
     split: AsTheyCome | MostDifferent
-    critical_t: float  # beyond it two halves are called different
-    trials: int
+    critical_t: NonNegative  # beyond it two halves are called different
+    trials: Count
+
+    def __post_init__(self) -> None:
+        if self.runs < 4 or self.runs % 2:
+            raise ValueError(f"runs: found {self.runs}, expected an even number, at least 4")
 
 
 MEASURED = {"two-halves": TwoHalves}  # sets that `measure` takes, and their type

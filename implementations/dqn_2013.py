@@ -23,7 +23,7 @@ from repro.training.environments import Discrete
 from repro.training.environments.atari_presets import AtariPreset
 from repro.training.experience import Experience, Mask, Means, Periodic
 from repro.training.frames import FrameReplay
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, Natural, Positive
 from repro.training.hparams import HParams as Strict
 from repro.training.networks import MLP, ConvTorso, draw_biases, fan_in, glorot
 from repro.training.optim import FlatParameters
@@ -43,7 +43,7 @@ class LearntNetwork(Choice, frozen=True, kw_only=True, tag="none"):
 class PeriodicCopy(Choice, frozen=True, kw_only=True, tag="periodic"):
     """A copy of it does, renewed every `period` environment steps (Nature)."""
 
-    period: int  # C
+    period: Count  # C
 
 
 class Squared(Choice, frozen=True, kw_only=True, tag="squared"):
@@ -53,26 +53,26 @@ class Squared(Choice, frozen=True, kw_only=True, tag="squared"):
 class Clipped(Choice, frozen=True, kw_only=True, tag="clipped"):
     """Its gradient is the error cut to ± bound (Huber's loss)."""
 
-    bound: float
+    bound: Positive
 
 
 class EpsilonGreedy(Choice, frozen=True, kw_only=True, tag="epsilon-greedy"):
     """ε: start until learning starts, then in a straight line over `steps` environment steps."""
 
-    start: float
-    end: float
-    steps: int
+    start: Fraction
+    end: Fraction
+    steps: Count
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    gamma: float
-    minibatch_size: int
-    replay_capacity: int  # N
-    learning_starts: int
-    update_period: int
+    gamma: Fraction
+    minibatch_size: Count
+    replay_capacity: Count  # N
+    learning_starts: Natural
+    update_period: Count
     target_network: LearntNetwork | PeriodicCopy
     exploration: EpsilonGreedy
-    evaluation_epsilon: float
+    evaluation_epsilon: Fraction
     td_error: Squared | Clipped
     loss_reduction: Literal["sum", "mean"]
     step_size: Constant

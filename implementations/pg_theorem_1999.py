@@ -19,7 +19,7 @@ from repro.training import tabular
 from repro.training.actor_critic import make_actor_critic
 from repro.training.choices import AdamSettings, FullyConnected, LearntStd, Normc, Off, Orthogonal
 from repro.training.episodes import EpisodeCollector, Episodes
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Decay, Fraction, Natural, NonNegative, Positive
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters
 from repro.training.run import Run
@@ -45,17 +45,17 @@ class OneStep(Choice, frozen=True, kw_only=True, tag="one-step"):
 class Standardized(Choice, frozen=True, kw_only=True, tag="batch"):
     """Mean 0, standard deviation 1 over the batch; epsilon is added to the deviation."""
 
-    epsilon: float
+    epsilon: NonNegative
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    episodes: int
-    gamma: float
+    episodes: Count
+    gamma: Fraction
     critic: Baseline | NoBaseline | OneStep
     state_weight: Literal["discounted", "undiscounted"]
     step_size: Schedule
     value_step_size: Schedule
-    value_updates: int
+    value_updates: Natural
     adam: AdamSettings
     advantage_normalization: Standardized | Off
     network: FullyConnected
@@ -63,7 +63,7 @@ class HParams(Strict, frozen=True, kw_only=True):
     log_std: LearntStd
     clip_actions: bool
     time_limit: Literal["terminal", "bootstrap"]
-    schedule_steps: int
+    schedule_steps: Count
 
 
 class ExactCritic(Choice, frozen=True, kw_only=True, tag="exact"):
@@ -87,20 +87,26 @@ class MonteCarlo(Choice, frozen=True, kw_only=True, tag="monte-carlo"):
 
 
 class Problem(Strict, frozen=True, kw_only=True):
-    states: int
-    actions: int
-    successors: int
-    features: int  # of the softmax policy
+    states: Count
+    actions: Count
+    successors: Count
+    features: Count  # of the softmax policy
+
+    def __post_init__(self) -> None:
+        if self.successors > self.states:
+            raise ValueError(
+                f"successors: found {self.successors}, expected at most {self.states}, the states"
+            )
 
 
 class Exact(Strict, frozen=True, kw_only=True):
     """Hyperparameters of `measure`."""
 
     critic: ExactCritic | Compatible | RandomFeatures | MonteCarlo
-    gamma: float
+    gamma: Decay  # below 1: the problems never end
     problem: Problem
-    problems: int
-    finite_difference: float
+    problems: Count
+    finite_difference: Positive
 
 
 MEASURED = {"exact": Exact}  # sets that `measure` takes, and their type

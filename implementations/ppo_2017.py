@@ -29,7 +29,7 @@ from repro.training.choices import (
     RunningObservation,
     clip_gradient,
 )
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, NonNegative, Positive
 from repro.training.hparams import HParams as Strict
 from repro.training.minibatch import minibatches
 from repro.training.optim import FlatParameters
@@ -47,39 +47,39 @@ class Clip(Choice, frozen=True, kw_only=True, tag="clip"):
 
 
 class AdaptiveKL(Choice, frozen=True, kw_only=True, tag="adaptive-kl"):
-    target: float  # d_targ
-    initial_beta: float
+    target: Positive  # d_targ
+    initial_beta: NonNegative
 
 
 class FixedKL(Choice, frozen=True, kw_only=True, tag="fixed-kl"):
-    beta: float
+    beta: NonNegative
 
 
 class KLTarget(Choice, frozen=True, kw_only=True, tag="kl-target"):
     """A step size adjusted after each iteration so that the KL divergence stays near `target`."""
 
-    initial: float
-    target: float
+    initial: Positive
+    target: Positive
 
 
 class AdvantageNormalization(Strict, frozen=True, kw_only=True):
     over: Literal["batch", "minibatch"]
-    epsilon: float
+    epsilon: NonNegative
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    num_actors: int  # N
-    horizon: int  # T
-    epochs: int  # K
-    minibatch_size: int  # M
-    gamma: float
-    gae_lambda: float
+    num_actors: Count  # N
+    horizon: Count  # T
+    epochs: Count  # K
+    minibatch_size: Count  # M
+    gamma: Fraction
+    gae_lambda: Fraction
     surrogate: Clip | AdaptiveKL | FixedKL | Off
     step_size: Constant | Linear | KLTarget
     adam: AdamSettings
-    value_coefficient: float  # c1
+    value_coefficient: NonNegative  # c1
     value_clip: Clip | Off
-    entropy_coefficient: float  # c2
+    entropy_coefficient: NonNegative  # c2
     max_grad_norm: GlobalNorm | Off
     advantage_normalization: AdvantageNormalization
     network: FullyConnected | Convolutional
@@ -89,7 +89,14 @@ class HParams(Strict, frozen=True, kw_only=True):
     observation_normalization: RunningObservation | Off
     reward_normalization: ReturnStd | Off
     time_limit: Literal["terminal", "bootstrap"]
-    schedule_steps: int
+    schedule_steps: Count
+
+    def __post_init__(self) -> None:
+        if self.minibatch_size > (batch := self.num_actors * self.horizon):
+            raise ValueError(
+                f"minibatch_size: found {self.minibatch_size}, expected at most {batch}, "
+                "num_actors × horizon"
+            )
 
 
 def clipped_surrogate(ratio: Tensor, advantage: Tensor, epsilon: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from repro.training.deterministic import (
     FanInLast,
 )
 from repro.training.experience import AfterEpisode, EveryStep, Experience, Means
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, Natural, NonNegative
 from repro.training.hparams import HParams as Strict
 from repro.training.replay import Replay
 from repro.training.run import Run
@@ -40,8 +40,8 @@ max_stack = 1  # matrix products fill a core: two stacked seeds gained a quarter
 class Smoothing(Choice, frozen=True, kw_only=True, tag="gaussian"):
     """Noise on the target policy's action; scaled: in units of half the action's range."""
 
-    std: float  # σ̃
-    clip: float  # c
+    std: NonNegative  # σ̃
+    clip: NonNegative  # c
     scaled: bool
 
 
@@ -65,14 +65,14 @@ TargetValue = ClippedDoubleQ | SingleQ | DoubleDQN | DoubleQ
 
 
 class HParams(Strict, frozen=True, kw_only=True):
-    gamma: float
-    tau: float  # τ
-    minibatch_size: int  # N
-    replay_capacity: int
-    random_steps: int
-    learning_starts: int
+    gamma: Fraction
+    tau: Fraction  # τ
+    minibatch_size: Count  # N
+    replay_capacity: Count
+    random_steps: Natural
+    learning_starts: Natural
     updates: EveryStep | AfterEpisode
-    policy_delay: int  # d
+    policy_delay: Count  # d
     target_value: TargetValue
     target_noise: Smoothing | Off
     exploration: GaussianNoise

@@ -21,6 +21,7 @@ from implementations import ppo_2017
 from implementations.pg_theorem_1999 import returns_to_go
 from repro.training.actor_critic import ActorCritic
 from repro.training.environments import make
+from repro.training.hparams import Count, Natural
 from repro.training.hparams import HParams as Strict
 from repro.training.optim import FlatParameters
 from repro.training.rng import Streams
@@ -35,9 +36,15 @@ NOTHING = 1e-6  # a gain in the surrogate that is rounding
 
 
 class Measurement(Strict, frozen=True, kw_only=True):
-    iterations: list[int]  # after whose update is looked; 0 is the first
-    estimates: int  # gradient estimates of the largest size, each from an environment of its own
-    rollouts: list[int]  # of `horizon` steps, that make one estimate; the largest number last
+    iterations: list[Natural]  # after whose update is looked; 0 is the first
+    estimates: Count  # gradient estimates of the largest size, each from an environment of its own
+    rollouts: list[Count]  # of `horizon` steps, that make one estimate; the largest number last
+
+    def __post_init__(self) -> None:
+        if self.estimates < 2:
+            raise ValueError("estimates: found 1, expected at least 2: cosines are of pairs")
+        if not self.rollouts or any(self.rollouts[-1] % number for number in self.rollouts):
+            raise ValueError(f"rollouts: found {self.rollouts}, expected all to divide the last")
 
 
 class HParams(ppo_2017.HParams, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from implementations import ppo_2017
 from repro.training.choices import ChosenAdam
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Decay, NonNegative
 from repro.training.optim import FlatParameters, column
 from repro.training.run import Run
 
@@ -22,7 +22,7 @@ from repro.training.run import Run
 class SGD(Choice, frozen=True, kw_only=True, tag="sgd"):
     """Gradient descent; momentum 0 is none."""
 
-    momentum: float
+    momentum: Decay
 
     def make(self, parameters: FlatParameters) -> Momentum:
         return Momentum(parameters, self.momentum)
@@ -31,9 +31,9 @@ class SGD(Choice, frozen=True, kw_only=True, tag="sgd"):
 class AMSGrad(Choice, frozen=True, kw_only=True, tag="amsgrad"):
     """Adam over the largest mean square so far (Reddi et al. 2018)."""
 
-    beta1: float
-    beta2: float
-    epsilon: float
+    beta1: Decay
+    beta2: Decay
+    epsilon: NonNegative
 
     def make(self, parameters: FlatParameters) -> LargestSquare:
         return LargestSquare(parameters, self.beta1, self.beta2, self.epsilon)

@@ -10,13 +10,21 @@ from typing import Any, Literal
 import msgspec
 from torch import Tensor
 
-from repro.training.hparams import Choice, HParams
+from repro.training.hparams import (
+    Choice,
+    Count,
+    Decay,
+    HParams,
+    Natural,
+    NonNegative,
+    Positive,
+)
 from repro.training.networks import Initializer, normc, orthogonal
 from repro.training.normalise import ObservationNormalizer, RewardNormalizer
 from repro.training.optim import Adam, FlatParameters, RMSProp
 from repro.training.recurrent import LSTM
 from repro.training.rng import Streams
-from repro.training.schedules import Schedule
+from repro.training.schedules import SignedSchedule
 
 
 class Off(Choice, frozen=True, kw_only=True, tag="none"):
@@ -26,9 +34,9 @@ class Off(Choice, frozen=True, kw_only=True, tag="none"):
 class AdamSettings(HParams, frozen=True, kw_only=True):
     """See `repro.training.optim.Adam`."""
 
-    beta1: float
-    beta2: float
-    epsilon: float
+    beta1: Decay
+    beta2: Decay
+    epsilon: NonNegative
     epsilon_hat: bool
 
     def make(self, parameters: FlatParameters) -> Adam:
@@ -38,10 +46,10 @@ class AdamSettings(HParams, frozen=True, kw_only=True):
 class RMSPropSettings(HParams, frozen=True, kw_only=True):
     """See `repro.training.optim.RMSProp`."""
 
-    decay: float
-    epsilon: float
+    decay: Decay
+    epsilon: NonNegative
     epsilon_inside: bool
-    initial_square: float
+    initial_square: NonNegative
     centered: bool
 
     def make(self, parameters: FlatParameters) -> RMSProp:
@@ -62,7 +70,7 @@ Optimizer = ChosenAdam | ChosenRMSProp
 class GlobalNorm(Choice, frozen=True, kw_only=True, tag="global-norm"):
     """Each seed's gradient is scaled down to norm `max`."""
 
-    max: float
+    max: Positive
 
 
 def clip_gradient(choice: GlobalNorm | Off, parameters: FlatParameters) -> Tensor:
@@ -75,18 +83,28 @@ def clip_gradient(choice: GlobalNorm | Off, parameters: FlatParameters) -> Tenso
 class FullyConnected(Choice, frozen=True, kw_only=True, tag="mlp"):
     """Separate networks for policy and value."""
 
-    hidden: list[int]
+    hidden: list[Count]
     activation: Literal["tanh", "relu"]
 
 
 class Convolutional(Choice, frozen=True, kw_only=True, tag="conv"):
     """A convolutional torso that policy and value share, ReLU throughout."""
 
-    channels: list[int]
-    kernels: list[int]
-    strides: list[int]
-    padding: list[int] | Literal["same"]
-    hidden: int
+    channels: list[Count]
+    kernels: list[Count]
+    strides: list[Count]
+    padding: list[Natural] | Literal["same"]
+    hidden: Count
+
+    def __post_init__(self) -> None:
+        layers = [self.channels, self.kernels, self.strides]
+        if self.padding != "same":
+            layers.append(self.padding)
+        if len(set(map(len, layers))) > 1:
+            found = ", ".join(str(len(numbers)) for numbers in layers)
+            raise ValueError(
+                f"channels, kernels, strides, padding: found {found} numbers, expected one a layer"
+            )
 
 
 class Lstm(Choice, frozen=True, kw_only=True, tag="lstm"):
@@ -95,8 +113,8 @@ class Lstm(Choice, frozen=True, kw_only=True, tag="lstm"):
     gain: of the orthogonal matrices that both weights start as.
     """
 
-    cells: int
-    gain: float
+    cells: Count
+    gain: NonNegative
     forget_bias: float
 
     def make(self, inputs: int, streams: Streams) -> LSTM:
@@ -106,9 +124,9 @@ class Lstm(Choice, frozen=True, kw_only=True, tag="lstm"):
 class Normc(Choice, frozen=True, kw_only=True, tag="normc"):
     """Gaussian columns scaled to these norms."""
 
-    hidden: float
-    policy: float
-    value: float
+    hidden: NonNegative
+    policy: NonNegative
+    value: NonNegative
 
     def initializer(self, part: Literal["hidden", "policy", "value"]) -> Initializer:
         return normc(getattr(self, part))
@@ -117,9 +135,9 @@ class Normc(Choice, frozen=True, kw_only=True, tag="normc"):
 class Orthogonal(Choice, frozen=True, kw_only=True, tag="orthogonal"):
     """Orthogonal matrices with these gains."""
 
-    hidden: float
-    policy: float
-    value: float
+    hidden: NonNegative
+    policy: NonNegative
+    value: NonNegative
 
     def initializer(self, part: Literal["hidden", "policy", "value"]) -> Initializer:
         return orthogonal(getattr(self, part))
@@ -143,7 +161,7 @@ class SoftplusVariance(Choice, frozen=True, kw_only=True, tag="softplus"):
 class AnnealedStd(Choice, frozen=True, kw_only=True, tag="annealed"):
     """log std of the Gaussian policy: the same for all actions, on a schedule."""
 
-    schedule: Schedule
+    schedule: SignedSchedule
 
 
 class RunningObservation(Choice, frozen=True, kw_only=True, tag="running"):
@@ -153,10 +171,10 @@ class RunningObservation(Choice, frozen=True, kw_only=True, tag="running"):
     """
 
     update: Literal["step", "iteration"]
-    clip: float
-    prior_count: float
-    variance_floor: float
-    epsilon: float
+    clip: Positive
+    prior_count: NonNegative
+    variance_floor: NonNegative
+    epsilon: NonNegative
 
     def make(self, seeds: int, shape: tuple[int, ...]) -> ObservationNormalizer:
         settings: dict[str, Any] = msgspec.to_builtins(self)
@@ -170,9 +188,9 @@ class ReturnStd(Choice, frozen=True, kw_only=True, tag="return-std"):
     reset: whether an episode's end zeroes the running return.
     """
 
-    clip: float
-    prior_count: float
-    epsilon: float
+    clip: Positive
+    prior_count: NonNegative
+    epsilon: NonNegative
     reset: Literal["episode", "never"]
 
     def make(self, seeds: int, per_seed: int, gamma: float) -> RewardNormalizer:

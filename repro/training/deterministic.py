@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from repro.errors import ReproError
 from repro.training.environments import Box, Discrete
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count, Fraction, Natural, NonNegative
 from repro.training.networks import ACTIVATIONS
 from repro.training.rng import Streams
 
@@ -32,7 +32,7 @@ class FanIn(Choice, frozen=True, kw_only=True, tag="fan-in"):
 class FanInLast(Choice, frozen=True, kw_only=True, tag="fan-in-last"):
     """As fan-in, the last layer within ± `last`."""
 
-    last: float
+    last: NonNegative
 
     def bound(self, inputs: int, last: bool) -> float:
         return self.last if last else 1 / math.sqrt(inputs)
@@ -41,9 +41,16 @@ class FanInLast(Choice, frozen=True, kw_only=True, tag="fan-in-last"):
 class ActionValueNetwork(Choice, frozen=True, kw_only=True, tag="mlp"):
     """action_layer: the layer that the action enters, 0 the first hidden one."""
 
-    hidden: list[int]
+    hidden: list[Count]
     activation: Literal["tanh", "relu"]
-    action_layer: int
+    action_layer: Natural
+
+    def __post_init__(self) -> None:
+        if self.action_layer > len(self.hidden):
+            raise ValueError(
+                f"action_layer: found {self.action_layer}, expected at most {len(self.hidden)}, "
+                "the number of hidden layers"
+            )
 
 
 class BatchNormalization(Choice, frozen=True, kw_only=True, tag="inputs"):
@@ -52,8 +59,8 @@ class BatchNormalization(Choice, frozen=True, kw_only=True, tag="inputs"):
     momentum: share of a batch's statistics in the running ones after an update.
     """
 
-    momentum: float
-    epsilon: float
+    momentum: Fraction
+    epsilon: NonNegative
 
 
 class Affine(nn.Module):

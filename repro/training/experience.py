@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.training.frames import FrameReplay
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, Count
 from repro.training.replay import Replay
 from repro.training.run import Run
 from repro.training.training_environments import TrainingEnvironments
@@ -28,7 +28,7 @@ class EveryStep(Choice, frozen=True, kw_only=True, tag="every-step"):
 class Periodic(Choice, frozen=True, kw_only=True, tag="periodic"):
     """One update after every `period`-th environment step of a seed."""
 
-    period: int
+    period: Count
 
 
 class AfterEpisode(Choice, frozen=True, kw_only=True, tag="after-episode"):

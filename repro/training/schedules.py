@@ -6,23 +6,37 @@ A schedule runs over the experiment's `schedule_steps` (environment steps of one
 
 from __future__ import annotations
 
-from repro.training.hparams import Choice
+from repro.training.hparams import Choice, NonNegative
 
 
 class Constant(Choice, frozen=True, kw_only=True, tag="constant"):
     """The same value throughout."""
 
-    value: float
+    value: NonNegative
 
 
 class Linear(Choice, frozen=True, kw_only=True, tag="linear"):
     """From `start` to `end` in a straight line over `schedule_steps`, `end` afterwards."""
+
+    start: NonNegative
+    end: NonNegative
+
+
+class SignedConstant(Constant, frozen=True, kw_only=True, tag="constant"):
+    """Of what may be negative, such as a logarithm."""
+
+    value: float
+
+
+class SignedLinear(Linear, frozen=True, kw_only=True, tag="linear"):
+    """Of what may be negative, such as a logarithm."""
 
     start: float
     end: float
 
 
 Schedule = Constant | Linear
+SignedSchedule = SignedConstant | SignedLinear
 
 
 def at(schedule: Schedule, step: float, schedule_steps: float) -> float:
