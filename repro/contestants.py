@@ -77,7 +77,7 @@ class Contestant:
 
 
 def contestant(name: str, env: str | None) -> Contestant:
-    """The run that a name means on a task; `ReproError` where there is none, or no episode in it."""
+    """The run that a name means on a task; `ReproError` without one, or without episodes."""
     from repro.commands.arms import folder_of
     from repro.evidence import evidence_of, experiment_of, need_returns
     from repro.files import read_json

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from repro.judge.types import Verdict
 
 
+def need_returns(title: str, found: Iterable[object]) -> None:
+    """`ReproError` where no seed has a curve: a number measured in closed form plays nothing."""
+    if not any(found):
+        raise ReproError(f"{title} has no returns to draw or compare: no episode ended in it")
+
+
 def read_summary(folder: Path) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
     """metrics.json of a folder, and its curves by file and seed, checked against each other."""
     metrics = read_json(folder / "metrics.json", SCHEMA_VERSION)

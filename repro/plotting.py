@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from repro.errors import ReproError
 from repro.files import read_json, write_bytes
 
 if TYPE_CHECKING:
@@ -101,13 +100,12 @@ def plot_folder(
     verdicts: of this experiment's claims; they bring the published side and its margin.
     target: a .svg, .png or .pdf file.
     """
-    from repro.evidence import read_summary
+    from repro.evidence import need_returns, read_summary
 
     metrics, curves = read_summary(folder)
     manifest = read_json(folder / "manifest.json")
     target = target or folder / "plot.svg"
-    if not any(curves.values()):
-        raise ReproError(f"{experiment.title} has no curve to draw: nothing was played in it")
+    need_returns(experiment.title, curves.values())
     panels = [("curves.csv", "training", "return of the training episodes, each 1 %")]
     if curves.get("evaluations.csv"):
         episodes = (experiment.evaluation or {}).get("episodes", "")

@@ -32,12 +32,14 @@ def folder_of(name: str, env: str | None, summary: str = "manifest.json") -> Pat
             return folder
     if place.is_dir() or name.count("/") > 2 or name.startswith((".", "/", "runs/", "results/")):
         missing = "finished run" if summary == "metrics.json" else "run"
-        raise ReproError(f"{name} holds no {missing} ({summary} is missing); {_have(None)}")
+        raise ReproError(
+            f"{name} holds no {missing} ({summary} is missing); {there_are(None, env)}"
+        )
     if "/" in name:
         name, env = _parted(name, env)
     if not env:
         paper = name.partition(":")[0]
-        raise ReproError(f"--env is missing: which task of {paper}? {_have(paper)}")
+        raise ReproError(f"--env is missing: which task of {paper}? {there_are(paper, None)}")
     experiment = experiment_named(name, env)
     result = result_folder(experiment)
     if (result / summary).is_file():
@@ -45,7 +47,8 @@ def folder_of(name: str, env: str | None, summary: str = "manifest.json") -> Pat
     runs = runs_of(experiment, summary)
     if runs:
         return runs[-1]
-    raise ReproError(f"no result and no run of {experiment.title}; {_have(experiment.paper)}")
+    have = there_are(experiment.paper, experiment.env)
+    raise ReproError(f"no result and no run of {experiment.title}; {have}")
 
 
 def experiment_named(name: str, env: str) -> Experiment:
@@ -78,16 +81,28 @@ def _parted(name: str, env: str | None) -> tuple[str, str | None]:
     return f"{paper}:{arm[0]}" if arm else paper, task
 
 
-def _have(paper: str | None) -> str:
-    """What could be named instead, in words."""
+def there_are(paper: str | None, env: str | None) -> str:
+    """What could be named instead, in words: of this paper if it has any, this task's first."""
     from repro import paths
+    from repro.experiment import same_env
     from repro.plans import shown
 
     kept = sorted(paths.RESULTS.glob("*/*/*/metrics.json"))
     kept += sorted(paths.RUNS.glob("*/*/*/*/metrics.json"))
+    if env:
+        folder = env.replace("/", "-")
+        kept.sort(key=lambda path: not same_env(folder, _task(path)))
     names = [shown(path.parent) for path in kept]
     mine = [n for n in names if paper and f"/{paper}/" in f"/{n}"] or names
     if not mine:
         return "there is no result and no run yet; `repro run` makes one"
     more = f" and {len(mine) - 6} more" if len(mine) > 6 else ""
     return f"there are: {', '.join(mine[:6])}{more}"
+
+
+def _task(summary: Path) -> str:
+    """The task that a summary below results/ or runs/ is of."""
+    from repro import paths
+
+    root = paths.RESULTS if summary.is_relative_to(paths.RESULTS) else paths.RUNS
+    return summary.relative_to(root).parts[1]

@@ -2,12 +2,13 @@
 
 examples:
   repro compare ppo-2017:mujoco ppo-2017:mujoco-ppo2 --env HalfCheetah
-  repro compare ppo-2017 td3-2018 --env Hopper --env Walker2d
-  repro compare ppo-2017 ppo-2017+no-clip --env CartPole
-  repro compare ppo-2017/HalfCheetah-v4/mujoco runs/ppo-2017/HalfCheetah-v4/mujoco/1f0c9a2b3d4e
+  repro compare ppo-2017 ppo-2017:mujoco-ppo1 --env HalfCheetah --env Hopper
+  repro compare pg-theorem-1999 pg-theorem-1999+no-baseline --env CartPole
+  repro compare ppo-2017/HalfCheetah-v4/mujoco where-optimum-2018/HalfCheetah-v4/ppo
 
-A name is a paper, with :SET and +ABLATION, a result, or a run's folder. Compared are the last
-hundred training episodes of every seed, or the last ten evaluations where all runs have them.
+A name is a paper, with :SET and +ABLATION, a result, or the folder below runs/ of a run of your
+own. Compared are the last hundred training episodes of every seed, or the last ten evaluations
+where all runs have them.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def measured(
                       for seed in run.evidence.seeds]  # fmt: skip
             if fill is None and None in values:
                 raise ReproError(
-                    f"{run.name}: a seed diverged, and no random score of {env} is known"
+                    f"{run.name}: a seed diverged or ended no episode, and no random score of "
+                    f"{env} is known; measure it into papers/data/random-scores.yaml"
                 )
             scores[env][run.name] = [fill if v is None else v for v in values]  # type: ignore[misc]
     return scores, metrics

@@ -3,11 +3,11 @@
 examples:
   repro plot ppo-2017 --env HalfCheetah                   the result kept in git
   repro plot ppo-2017 --env HalfCheetah --hparams mujoco-ppo2 --out curve.png
-  repro plot runs/ppo-2017/CartPole-v1/classic/1f0c9a2b3d4e
-  repro plot ppo-2017:mujoco ppo-2017:mujoco-ppo2 --env HalfCheetah
-  repro plot ppo-2017 td3-2018 --env Hopper --env Walker2d --out both.png
+  repro plot where-optimum-2018 where-optimum-2018+step-size-small --env HalfCheetah
+  repro plot ppo-2017 ppo-2017:mujoco-ppo1 --env HalfCheetah --env Hopper --out both.png
 
-Several runs: a panel a task, seeds thin, and of each run the mean with its 95 % interval.
+Several runs: a panel a task, seeds thin, and of each run the mean with its 95 % interval. A run of
+your own goes by its folder below runs/, as `repro run` names it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def several(args: argparse.Namespace) -> int:
     """Runs in one figure, by evaluations where all have them, else by training episodes."""
     from repro import paths
     from repro.commands.arms import folder_of
-    from repro.evidence import experiment_of, read_summary
+    from repro.evidence import experiment_of, need_returns, read_summary
     from repro.figures import plot_curves
     from repro.plans import shown
 
@@ -83,6 +83,8 @@ def several(args: argparse.Namespace) -> int:
         for name in args.runs
     ]
     curves = {folder: read_summary(folder)[1] for _, folder in found}
+    for folder, files in curves.items():
+        need_returns(experiment_of(folder).title, files.values())
     tested = all(files.get("evaluations.csv") for files in curves.values())
     file = "evaluations.csv" if tested else "curves.csv"
     panels: dict[str, dict[str, dict[int, Curve]]] = {}
@@ -98,7 +100,7 @@ def several(args: argparse.Namespace) -> int:
 def _folder(args: argparse.Namespace) -> Path:
     """The result named by paper, environment and set, or the folder itself."""
     from repro import paths
-    from repro.commands.arms import folder_of
+    from repro.commands.arms import folder_of, there_are
     from repro.plans import result_folder, shown
 
     name, env = args.runs[0], args.env[0] if args.env else None
@@ -116,9 +118,6 @@ def _folder(args: argparse.Namespace) -> Path:
     experiment = resolve(name, env, args.hparams, args.ablation, steps=args.steps)
     folder = result_folder(experiment)
     if not (folder / "metrics.json").is_file():
-        kept = [shown(path.parent) for path in sorted(paths.RESULTS.glob("*/*/*/metrics.json"))]
-        have = f"; results: {', '.join(kept)}" if kept else ""
-        raise ReproError(
-            f"no result in {shown(folder)}{have}; an ordinary run's plot is in its runs/ folder"
-        )
+        have = there_are(name, experiment.env)
+        raise ReproError(f"no result in {shown(folder)}; {have}; a run goes by its folder")
     return folder
