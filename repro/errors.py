@@ -32,7 +32,7 @@ def nearest(found: str, valid: Iterable[str]) -> str:
     """
     names = sorted(set(valid))
     folded = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(found.lower(), list(folded), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(found.lower(), list(folded), n=1, cutoff=0.6)
     if close:
         return f'did you mean "{folded[close[0]]}"?'
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

@@ -9,9 +9,11 @@ import sys
 import evidence_tools as tools
 import pytest
 
+from repro.cards import convert_hparams
 from repro.cli import COMMANDS, main
 from repro.commands.arguments import counts, seed_list, whole
 from repro.errors import ReproError
+from repro.training.choices import Convolutional
 
 
 def typed(capsys, *arguments):
@@ -21,6 +23,15 @@ def typed(capsys, *arguments):
 
 
 RUN = ("run", "ppo-2017", "--env", "CartPole", "--steps", "64")
+# where a paper's bounds are tried, if not on CartPole
+BOUNDED = {
+    "ars-2018": ("--env", "Swimmer", "--steps", "512"),
+    "ddpg-2015": ("--env", "Pendulum", "--steps", "512"),
+    "td3-2018": ("--env", "Pendulum", "--steps", "512"),
+    "truly-pg-2018": ("--env", "Hopper", "--steps", "2048"),
+    "where-optimum-2018": ("--env", "Hopper", "--steps", "2048"),
+    "deep-rl-matters-2017": ("--env", "TwoHalves"),
+}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,7 @@ RUN = ("run", "ppo-2017", "--env", "CartPole", "--steps", "64")
         (("show", "ppo-2017", "--hparams", "mujoc"), 'did you mean "mujoco"?'),
         (("show", "dnq-2013"), 'did you mean "dqn-2013"?'),
         (("verify", "pop-2017"), 'did you mean "ppo-2017"?'),
+        (("verify", "nope"), 'no paper "nope": valid: '),
         (("plot", "ppo-2017", "--env", "CartPole", "--out", "x.gif"), ".svg, .png or .pdf"),
         (("plot", "ppo-2017", "--env", "Acrobot"), "no result in"),
         (("plot", "no/such/run"), "no finished run"),
@@ -82,6 +94,58 @@ def test_wrong_input_gets_one_line(capsys, monkeypatch, tmp_path, arguments, exp
     assert "Traceback" not in err
     assert out == ""
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("paper", "setting", "expected"),
+    [
+        ("ppo-2017", "minibatch_size=0", "minibatch_size: found 0, expected a whole number >= 1"),
+        ("ppo-2017", "num_actors=0", "num_actors: found 0, expected a whole number >= 1"),
+        ("ppo-2017", "epochs=-3", "epochs: found -3, expected a whole number >= 1"),
+        ("ppo-2017", "gamma=5", "gamma: found 5, expected a number >= 0 and <= 1"),
+        ("ppo-2017", "gamma=-1", "gamma: found -1, expected a number >= 0 and <= 1"),
+        ("ppo-2017", "minibatch_size=5000", "minibatch_size: found 5000, expected at most "),
+        ("ppo-2017", "adam.beta2=1", "adam.beta2: found 1, expected a number >= 0 and < 1"),
+        ("ppo-2017", "network.hidden=[64,0]", "network.hidden[1]: found 0, expected a whole"),
+        ("a3c-2016", "gamma=1.5", "gamma: found 1.5, expected a number >= 0 and <= 1"),
+        ("ars-2018", "noise_std=0", "noise_std: found 0, expected a number > 0"),
+        ("ars-2018", "top_directions={kind: best, count: 9000}", "count: found 9000, expected at"),
+        ("ddpg-2015", "tau=2", "tau: found 2, expected a number >= 0 and <= 1"),
+        ("ddpg-2015", "critic_network.action_layer=3", "action_layer: found 3, expected at most 2"),
+        ("dqn-2013", "exploration.steps=0", "exploration.steps: found 0, expected a whole"),
+        ("pg-theorem-1999", "episodes=0", "episodes: found 0, expected a whole number >= 1"),
+        ("td3-2018", "policy_delay=0", "policy_delay: found 0, expected a whole number >= 1"),
+        ("truly-pg-2018", "measurement.estimates=1", "estimates: found 1, expected at least 2"),
+        ("truly-pg-2018", "measurement.rollouts=[3,10]", "rollouts: found [3, 10], expected all"),
+        ("where-optimum-2018", "optimizer.beta1=-0.5", "optimizer.beta1: found -0.5, expected"),
+        ("deep-rl-matters-2017", "runs=7", "runs: found 7, expected an even number, at least 4"),
+    ],
+)
+def test_a_value_out_of_bounds_gets_one_line(
+    capsys, monkeypatch, tmp_path, paper, setting, expected
+):
+    monkeypatch.setattr("repro.paths.RUNS", tmp_path / "runs")
+    options = BOUNDED.get(paper, ("--env", "CartPole", "--steps", "512"))
+    status, out, err = typed(capsys, "run", paper, *options, "--seeds", "0,1", "--set", setting)
+    assert (status, out) == (2, "")
+    assert expected in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_has_its_numbers_for_each_layer():
+    lists = {"channels": [16, 32], "kernels": [8], "strides": [4, 2], "padding": "same"}
+    with pytest.raises(ReproError, match="found 2, 1, 2 numbers, expected one a layer"):
+        convert_hparams({"kind": "conv", **lists, "hidden": 8}, Convolutional)
+
+
+def test_wrong_seeds_are_said_before_anything_is_loaded():
+    heavy = "any(name in sys.modules for name in ('torch', 'gymnasium', 'numpy'))"
+    code = f"import sys; from repro.cli import main; main(sys.argv[1:]); print({heavy})"
+    command = [sys.executable, "-c", code, *RUN, "--seeds", "zero"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert "--seeds zero" in done.stderr
 
 
 def test_debug_shows_the_traceback(capsys):

@@ -75,10 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from repro.commands.finish import finish
     from repro.commands.looks import until_decided
-    from repro.training.environments import require_engine
 
     experiment, seeds, plan = planned(args) if args.plan else typed(args)
     if experiment.env.endswith("-v4"):
+        from repro.training.environments import require_engine
+
         require_engine(args.accept_engine)
         if args.accept_engine:
             os.environ["REPRO_ACCEPT_ENGINE"] = "1"  # for the workers
@@ -141,6 +142,12 @@ def typed(args: argparse.Namespace) -> tuple[Experiment, list[int], None]:
         raise ReproError("which paper? e.g. repro run ppo-2017 --env HalfCheetah")
     if not args.env:
         raise ReproError(f"--env is missing: repro run {args.paper} --env HalfCheetah")
+    seeds = seed_list(args.seeds or DEFAULT_SEEDS)
+    if max(seeds) >= DEVELOPMENT_SEEDS:
+        raise ReproError(
+            f"--seeds {args.seeds}: seed {max(seeds)} is kept for evidence; without a plan use "
+            f"seeds 0 to {DEVELOPMENT_SEEDS - 1}"
+        )
     experiment = resolve(
         args.paper,
         args.env,
@@ -150,12 +157,6 @@ def typed(args: argparse.Namespace) -> tuple[Experiment, list[int], None]:
         args.steps,
         args.evaluate,
     )
-    seeds = seed_list(args.seeds or DEFAULT_SEEDS)
-    if max(seeds) >= DEVELOPMENT_SEEDS:
-        raise ReproError(
-            f"--seeds {args.seeds}: seed {max(seeds)} is kept for evidence; without a plan use "
-            f"seeds 0 to {DEVELOPMENT_SEEDS - 1}"
-        )
     return experiment, seeds, None
 
 
