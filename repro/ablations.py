@@ -123,46 +123,79 @@ def sample(evidence: Evidence, metric: str, random: float | None) -> Sample:
     return sample_of(known)
 
 
-def published_of(card: Card, arms: Sequence[Arm], env: str | None) -> dict[str, float]:
-    """The paper's figure of each arm on a task (or over all tasks), the standard set's as `paper`.
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints of the rows.
 
-    On a single task a figure for all tasks together says only how arms are ordered.
+    figures: arm → figure, the standard set's as `paper`. scores: they are of all its tasks
+    together, not returns of one. metric, steps: of the claim that has the standard set's return.
+    worse, better: arms that claims put below and above the standard set.
     """
-    from repro.cards.models import Ordering
+
+    figures: dict[str, float]
+    scores: bool = False
+    metric: str | None = None
+    steps: int | None = None
+    worse: tuple[str, ...] = ()
+    better: tuple[str, ...] = ()
+
+
+def printed_of(card: Card, arms: Sequence[Arm], env: str | None) -> Printed:
+    """What the card has of these arms, on a task or (None) over all tasks together.
+
+    Returns of the task go before a score over all tasks, which alone says only how arms are
+    ordered. A return is the ablation's own figure or that of a claim on the same set and task, by
+    one of the two metrics that the table has; claims that compare two arms come first.
+    """
+    from repro.cards.models import Level, Ordering
     from repro.experiment import same_env
-    from repro.judge.published import published_arms
+    from repro.judge.published import published_arms, published_side
 
-    def figure(name: str) -> float | None:
-        printed = card.ablations[name].published or {}
-        here = next((v for key, v in printed.items() if env and same_env(key, env)), None)
-        value = here if here is not None else printed.get("score")
-        return float(value) if isinstance(value, int | float) else None
-
-    found = {arm.name: figure(arm.name) for arm in arms if arm.name != STANDARD}
-    own = [v for name in arms[0].same if (v := figure(name)) is not None]
-    for claim in card.claims:
-        check = claim.check
-        if own or not isinstance(check, Ordering) or check.better != STANDARD or env is None:
-            continue
-        if same_env(claim.env, env) and claim.hparams == arms[0].experiment.hparam_set:
-            level, _ = published_arms(claim, check.better, check.than)
-            own += [level] if level is not None else []
-    found[STANDARD] = own[0] if own else None
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def said_worse(card: Card, env: str | None) -> list[str]:
-    """Arms that a claim of the card calls worse than the standard set."""
-    from repro.cards.models import Ordering
-    from repro.experiment import same_env
-
-    return [
-        claim.check.than
+    names = {arm.name: arm.name for arm in arms} | dict.fromkeys(arms[0].same, STANDARD)
+    entries = [(name, card.ablations[name].published or {}) for name in names if name != STANDARD]
+    claims = [
+        claim
         for claim in card.claims
-        if isinstance(claim.check, Ordering)
-        and claim.check.better == STANDARD
+        if claim.hparams == arms[0].experiment.hparam_set
         and (env is None or same_env(claim.env, env))
     ]
+    scores = {names[name]: float(p["score"]) for name, p in entries if _number(p.get("score"))}
+    returns: dict[str, float] = {}
+    for name, figures in entries:
+        for key, value in figures.items() if env else ():
+            if same_env(key, env or "") and _number(value):
+                returns.setdefault(names[name], float(value))
+    metric, steps = None, None
+    for claim in sorted(claims, key=lambda claim: not isinstance(claim.check, Ordering)):
+        check, levels = claim.check, {}
+        if env is None or claim.metric not in (TRAINING, EVALUATION):
+            continue
+        if isinstance(check, Ordering):
+            pair = (check.better, check.than)
+            levels = dict(zip(pair, published_arms(claim, *pair), strict=True))
+        elif isinstance(check, Level) and (side := published_side(claim, None)):
+            levels = {claim.ablation or STANDARD: side.mean}
+        for name, level in levels.items():
+            if name in names and level is not None and names[name] not in returns:
+                returns[names[name]] = level
+                if names[name] == STANDARD:
+                    metric, steps = claim.metric, claim.steps
+    pairs = [
+        (names[claim.check.better], names[claim.check.than])
+        for claim in claims
+        if isinstance(claim.check, Ordering)
+        and claim.check.better in names
+        and claim.check.than in names
+    ]
+    worse = tuple(than for better, than in pairs if better == STANDARD)
+    better = tuple(better for better, than in pairs if than == STANDARD)
+    if env is None or (scores and not set(returns) - {STANDARD}):
+        return Printed(scores, True, worse=worse, better=better)
+    return Printed(returns, False, metric, steps, worse, better)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def table_environments(card: Card) -> list[str]:

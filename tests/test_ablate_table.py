@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import evidence_tools as tools
@@ -118,8 +119,11 @@ def test_an_ablation_that_changes_nothing_is_the_standard_set():
     assert [(arm.name, arm.same) for arm in arms] == [("paper", ("clip-0.2",)), ("no-clip", ())]
     every = ablations.arms_of(card, "HalfCheetah")
     assert len(every) == 11  # the eleven rows of Table 1
-    figures = ablations.published_of(card, every, None)
-    assert (figures["paper"], figures["no-clip"], len(figures)) == (0.82, -0.39, 11)
+    for env in (None, "HalfCheetah-v4"):  # the card has returns of the task, of this row alone
+        printed = ablations.printed_of(card, every, env)
+        figures = printed.figures
+        assert (figures["paper"], figures["no-clip"], len(figures)) == (0.82, -0.39, 11)
+        assert printed.scores
 
 
 def test_an_ablation_that_contradicts_the_set_is_left_out_and_said(monkeypatch):
@@ -140,13 +144,64 @@ def test_an_ablation_that_contradicts_the_set_is_left_out_and_said(monkeypatch):
         ablations.arms_of(card, "HalfCheetah", only=["no-clip"])
 
 
+def of_set(arms, name):
+    """The same rows, as if another set had been asked for."""
+    changed = [msgspec.structs.replace(arm.experiment, hparam_set=name) for arm in arms]
+    return [
+        dataclasses.replace(arm, experiment=experiment)
+        for arm, experiment in zip(arms, changed, strict=True)
+    ]
+
+
 def test_figures_of_single_tasks_are_taken_where_they_are_printed():
     card = load_card("td3-2018")
     arms = ablations.arms_of(card, "Hopper", "camera-ready")
-    found = ablations.published_of(card, arms, "Hopper-v4")
-    assert found["paper"] == 3304.75
-    assert found["no-delay"] == 2407.42
-    assert "no-delay" in ablations.said_worse(card, "Hopper-v4")
+    found = ablations.printed_of(card, arms, "Hopper-v4")
+    assert found.figures["paper"] == 3304.75
+    assert found.figures["no-delay"] == 2407.42
+    assert not found.scores
+    assert "no-delay" in found.worse
+
+
+def test_the_standard_sets_figure_may_be_a_level_claims_alone():
+    card = load_card("td3-2018")
+    arms = ablations.arms_of(card, "HalfCheetah", "camera-ready")
+    found = ablations.printed_of(card, arms, "HalfCheetah-v4")
+    # Table 2; the other level claim of the task is a maximum over time
+    assert (found.figures["paper"], found.metric) == (9532.99, "evaluation-last-10")
+    assert found.steps == 1_000_000
+    assert found.worse == ()
+    # double-dqn is printed above TD3 and is named by no claim: its order is known all the same
+    ours = {"HalfCheetah-v4": {"paper": sample(9000.0), "double-dqn": sample(8000.0),
+                               "no-smoothing": sample(7000.0), "myopic": sample(0.0)}}  # fmt: skip
+    rows = {r.arm: r for r in table(ours, {"HalfCheetah-v4": -280.0}, list(ours["HalfCheetah-v4"]),
+                                    found.figures)}  # fmt: skip
+    assert rows["double-dqn"].ordering == "the other way round"
+    assert rows["no-smoothing"].ordering == "as published"
+    assert rows["myopic"].ordering == "not stated"
+    # Another set's claims are not of this table.
+    other = of_set(arms, "author-2019")
+    assert "paper" not in ablations.printed_of(card, other, "HalfCheetah-v4").figures
+
+
+def test_both_figures_may_come_from_the_claim_that_compares_them():
+    card = load_card("deep-rl-matters-2017")
+    arms = ablations.arms_of(card, "HalfCheetah", "ppo")
+    found = ablations.printed_of(card, arms, "HalfCheetah-v4")
+    # Table 1's pair, not the 3043 of another table
+    assert (found.figures["paper"], found.figures["policy-400-300"]) == (2201.0, -1180.0)
+    assert found.steps == 2_000_000
+
+
+def test_the_paper_may_put_an_ablation_above_its_standard_set():
+    card = load_card("deep-rl-matters-2017")
+    arms = of_set(ablations.arms_of(card, "HalfCheetah", "ppo"), "trpo")
+    assert ablations.printed_of(card, arms, "HalfCheetah-v4").better == ("policy-relu",)
+    names = ["paper", "half"]
+    rows = {r.arm: r for r in table(ONE, RANDOM, names, {}, better=["half"])}
+    assert rows["half"].ordering == "the other way round"
+    both = {r.arm: r for r in table(ONE, RANDOM, names, {}, worse=["half"], better=["half"])}
+    assert both["half"].ordering == "not stated"
 
 
 def test_the_papers_table_has_its_own_tasks():

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.commands import text
-from repro.commands.ablate_text import HEADER, cells, costs, notes, one_score
+from repro.commands.ablate_text import HEADER, cells, costs, notes
 from repro.commands.arguments import counts, seed_list, whole
 from repro.errors import ReproError
 
@@ -129,7 +129,7 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
 
 def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> int:
     """The table and its plot."""
-    from repro.ablations import STANDARD, published_of, said_worse
+    from repro.ablations import STANDARD, printed_of
     from repro.judge.ablation import table
     from repro.plans import shown
 
@@ -137,7 +137,8 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     first = next(iter(arms.values()))
     env = next(iter(arms)) if len(arms) == 1 else None
     names = [arm.name for arm in first]
-    rows = table(samples, random, names, published_of(card, first, env), said_worse(card, env))
+    printed = printed_of(card, first, env)
+    rows = table(samples, random, names, printed.figures, printed.worse, printed.better)
     if args.json:
         import msgspec
 
@@ -148,13 +149,14 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     print(text.bold(title))
     print(text.table([cells(row, len(arms)) for row in rows], HEADER))
     if not args.quiet:
-        lines = notes(rows, first, env, samples, random)
+        lines = notes(first, printed, env, samples, random)
         print("\n".join(text.paragraph(" ".join(lines), "")))
         for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
             print(text.dim(mark))
         print("\n".join(costs(arms, samples, int(DEFAULT_SEEDS))))
     if any(row.tasks for row in rows):
-        print(f"plot     {shown(picture(args.out, rows, first, env, title, random))}")
+        drawn = picture(args.out, rows, first, env, title, random, printed.scores)
+        print(f"plot     {shown(drawn)}")
     elif not args.quiet:
         print(f"nothing of it was run yet; {STANDARD} is the standard set")
     return 0
@@ -167,6 +169,7 @@ def picture(
     env: str | None,
     title: str,
     random: dict[str, float],
+    scores: bool,
 ) -> Path:
     """The table as a plot: returns of a single task, or scores where the paper prints those."""
     import msgspec
@@ -178,7 +181,6 @@ def picture(
     place = paths.RUNS / experiment.paper / (env.replace("/", "-") if env else "")
     target = out or place / f"ablations-{experiment.hparam_set}.svg"
     alias = {arm.name: arm.same[0] for arm in arms if arm.same}
-    scores = one_score(rows)
     if env is None or (scores and any(row.score is not None for row in rows)):
         return plot_ablations(rows, title, alias, target)
     if scores:
@@ -190,11 +192,13 @@ def picture(
 def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], list[str]]:
     """task → arm → seeds of what is there; the random scores; and what must be said about it."""
     from repro.ablations import evidence_for, metric_of, sample
+    from repro.judge.metrics import METRICS
     from repro.judge.scores import load_context
 
     known = load_context().random
     samples: dict[str, dict[str, object]] = {}
     random, marks = {}, []
+    measured: dict[str, list[str]] = {}
     for env, rows in arms.items():
         found = {arm.name: there for arm in rows if (there := evidence_for(arm.experiment))}
         if not found:
@@ -202,8 +206,12 @@ def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], lis
         if env in known:
             random[env] = known[env].mean
         metric = metric_of([evidence for _, evidence in found.values()])
+        measured.setdefault(metric, []).append(env)
         samples[env] = {n: sample(e, metric, random.get(env)) for n, (_, e) in found.items()}
         loose = [name for name, (_, evidence) in found.items() if not evidence.planned]
         if loose:
             marks.append(f"exploration, not planned ({env}): {', '.join(loose)}")
+    for metric, envs in measured.items():
+        where = f" ({', '.join(envs)})" if len(measured) > 1 else ""
+        marks.append(f"ours{where}: {METRICS[metric].says}")
     return samples, random, marks  # type: ignore[return-value]

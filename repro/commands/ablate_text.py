@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from repro.commands import text
 
 if TYPE_CHECKING:
-    from repro.ablations import Arm
+    from repro.ablations import Arm, Printed
     from repro.judge.ablation import Difference, Row, Samples
 
 HEADER = ["arm", "published", "ours", "n", "score", "standard − arm", "ordering", "row below"]
@@ -55,8 +55,8 @@ def _gap(apart: Difference | None) -> str:
 
 
 def notes(
-    rows: Sequence[Row],
     arms: Sequence[Arm],
+    printed: Printed,
     env: str | None,
     samples: Samples,
     random: dict[str, float],
@@ -64,6 +64,7 @@ def notes(
     """What the columns mean, in sentences, and why some are empty."""
     from repro.ablations import STANDARD
     from repro.judge.ablation import unscored
+    from repro.judge.metrics import METRICS
 
     unit = "returns" if len(samples) == 1 else "that unit"
     lines = [
@@ -78,14 +79,12 @@ def notes(
         lines.append(f"No ordering: {STANDARD}, the standard set, was not run at these steps.")
     if same := [name for arm in arms for name in arm.same]:
         lines.append(f"{', '.join(same)} is the standard set itself (paper).")
-    if env and any(row.published is not None for row in rows) and one_score(rows):
+    if env and printed.scores and printed.figures:
         lines.append("The paper prints one score over all its tasks; it is set beside this one.")
+    if printed.metric:
+        after = f" after {printed.steps:,} steps" if printed.steps else ""
+        lines.append(f"published: {METRICS[printed.metric].says}{after}.")
     return lines
-
-
-def one_score(rows: Sequence[Row]) -> bool:
-    """Whether the paper's figures are scores over all its tasks, not returns of this one."""
-    return all(row.published is None or abs(row.published) <= 1 for row in rows)
 
 
 def costs(arms: dict[str, list[Arm]], samples: Samples, seeds: int) -> list[str]:

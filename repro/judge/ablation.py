@@ -124,17 +124,20 @@ def table(
     arms: Sequence[str],
     published: Mapping[str, float],
     worse: Sequence[str] = (),
+    better: Sequence[str] = (),
 ) -> list[Row]:
     """The rows, best first, then those that were not run in the order given.
 
     samples: what was run. published: the paper's figure of an arm, the standard set's as `paper`.
-    worse: arms that the paper says are below the standard set, where it prints no figures.
+    worse, better: arms that the paper says are below and above the standard set, where it does not
+    print both figures.
     Scores of arms that were run on fewer tasks than others are of those tasks. random: task → the
     random policy's return, where it was measured.
     """
     rows = [_row(samples, random, arm, published.get(arm)) for arm in arms]
     run = sorted((row for row in rows if row.tasks), key=_level, reverse=True)
-    run = _with_orderings(run, samples, random, published, worse)
+    theirs = {arm: _sign(published, arm, worse, better) for arm in arms}
+    run = _with_orderings(run, samples, random, theirs)
     run = _with_neighbours(run, samples, random)
     return [*run, *(row for row in rows if not row.tasks)]
 
@@ -175,10 +178,12 @@ def _with_orderings(
     rows: list[Row],
     samples: Samples,
     random: Mapping[str, float],
-    published: Mapping[str, float],
-    worse: Sequence[str],
+    published: Mapping[str, int | None],
 ) -> list[Row]:
-    """Each row against the standard set: the difference, and whether the paper says the same."""
+    """Each row against the standard set: the difference, and whether the paper says the same.
+
+    published: arm → the sign of the paper's difference, None where it states none.
+    """
     found = {
         row.arm: difference(samples, STANDARD, row.arm, random)
         for row in rows if row.arm != STANDARD
@@ -190,7 +195,7 @@ def _with_orderings(
         if apart is None:
             result.append(row)
             continue
-        theirs = _sign(published, row.arm, worse)
+        theirs = published.get(row.arm)
         p = adjusted.get(row.arm)
         if theirs is None:
             answer = "not stated"
@@ -215,13 +220,15 @@ def _with_neighbours(rows: list[Row], samples: Samples, random: Mapping[str, flo
     return result
 
 
-def _sign(published: Mapping[str, float], arm: str, worse: Sequence[str]) -> int | None:
-    """+1 where the paper has the standard set above this arm, −1 below; None where it is silent or
-    prints the same figure for both."""
+def _sign(
+    published: Mapping[str, float], arm: str, worse: Sequence[str], better: Sequence[str]
+) -> int | None:
+    """+1 where the paper has the standard set above this arm, −1 below; None where it is silent,
+    prints the same figure for both, or says one thing here and another there."""
     if STANDARD in published and arm in published:
         gap = published[STANDARD] - published[arm]
         return None if gap == 0 else 1 if gap > 0 else -1
-    return 1 if arm in worse else None
+    return ((arm in worse) - (arm in better)) or None
 
 
 def _adjusted(p_values: Mapping[str, float | None]) -> dict[str, float]:
