@@ -81,8 +81,8 @@ class RandomFeatures(Choice, frozen=True, kw_only=True, tag="random-features"):
 class MonteCarlo(Choice, frozen=True, kw_only=True, tag="monte-carlo"):
     """No critic: returns to go of sampled episodes, less the state's true value, as `train`'s."""
 
-    episodes: int
-    steps: int  # of each episode; what comes later is left out
+    episodes: Count
+    steps: Count  # of each episode; what comes later is left out
     state_weight: Literal["discounted", "undiscounted"]
 
 
