@@ -12,11 +12,11 @@ import torch
 
 from benchmarks.faults import damage, finding, kills, record, report, scenarios
 from benchmarks.faults.__main__ import main
-from benchmarks.faults.subjects import PPO, SUBJECTS, Place, same
+from benchmarks.faults.subjects import PPO, SUBJECTS, Place, same, subjects
 from repro import files, paths
+from repro.errors import ReproError
 from repro.experiment import implemented
 from repro.launch import worker
-from repro.launch.origin import implementation_file
 from repro.launch.stacks import Stack
 from repro.runs import RunFolder, run_path
 from repro.training import checkpoint
@@ -40,12 +40,27 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path):
 
 
 def test_every_implementation_is_struck():
-    """That has a loop of its own; the others hand their run to one that has."""
-    sources = {paper: implementation_file(paper).read_text() for paper in implemented()}
-    loops = {paper for paper, source in sources.items() if "in run.iterations()" in source}
-    assert {subject.paper for subject in SUBJECTS} >= loops
+    assert {subject.paper for subject in SUBJECTS} == set(implemented())
     for subject in SUBJECTS:
         assert subject.experiment.steps == subject.steps
+        assert subject.experiment.overrides == subject.overrides
+
+
+def test_the_next_one_is_struck_as_its_trial_says(tmp_path, monkeypatch):
+    text = (paths.HPARAMS / "ars-2018.yaml").read_text(encoding="utf-8")
+    text = text.replace("paper: ars-2018", "paper: next-2030")
+    monkeypatch.setattr(paths, "HPARAMS", tmp_path)
+    (tmp_path / "next-2030.yaml").write_text(text, encoding="utf-8")
+    *others, last = subjects(["ppo-2017", "next-2030"])
+    assert last.name not in {subject.name for subject in others}
+    assert (last.name, last.env) == ("next-2030 mujoco", "Reacher")
+    assert last.overrides["directions"] == 2
+    assert last.steps == 2000  # ten iterations of four episodes of Reacher
+    assert last.repeats
+    silent = text[: text.index("trial:")] + text[text.index("missing:") :]
+    (tmp_path / "next-2030.yaml").write_text(silent, encoding="utf-8")
+    with pytest.raises(ReproError, match=r"hparams/next-2030.yaml has no trial with tasks"):
+        subjects(["next-2030"])
 
 
 def test_a_division_that_was_used_is_kept(tmp_path):

@@ -47,21 +47,21 @@ def outcome(record: Row) -> str:
 
 
 def kill_table(rows: Sequence[Row]) -> list[str]:
-    """One line an implementation and launcher."""
+    """One line an implementation, task and launcher."""
     lines = [
         "| implementation, set | task | launcher | runs | kills | command / worker / everything | "
         "how far (smallest–largest) | lost |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for subject, launcher in dict.fromkeys((r["subject"], r["launcher"]) for r in rows):
-        own = [r for r in rows if (r["subject"], r["launcher"]) == (subject, launcher)]
+    for case in dict.fromkeys((r["subject"], r["env"], r["launcher"]) for r in rows):
+        own = [r for r in rows if (r["subject"], r["env"], r["launcher"]) == case]
         kills = [kill for row in own for kill in row["kills"]]
         who = [k["victim"] for k in kills]
         spread = [k["at"] for k in kills] or [0.0]
         wrong = [line for row in own for line in row["lost"]]
         held = "nothing, to the bit" if own[0]["bits"] else "nothing"
         cells = [
-            subject, own[0]["env"], launcher, str(len(own)), str(len(kills)),
+            *case, str(len(own)), str(len(kills)),
             " / ".join(str(who.count(v)) for v in ("the command", "one worker", "everything")),
             f"{min(spread):.0%}–{max(spread):.0%}", "; ".join(wrong) or held,
         ]  # fmt: skip

@@ -1,14 +1,19 @@
-"""What the faults strike: a small run of every implementation, and what must come of it."""
+"""What the faults strike: a small run of every implementation, and what must come of it.
+
+An implementation that is not named here is struck as its `trial` in hparams/<id>.yaml says.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from repro.experiment import Experiment, resolve
+from repro.cards.sets import set_file
+from repro.errors import ReproError
+from repro.experiment import Experiment, implemented, resolve
 from repro.runs import RunFolder
 from tests.runner_tools import Command, assert_same, trace
 
@@ -48,7 +53,7 @@ class Subject:
 
 _PPO = {"num_actors": 2, "horizon": 32, "epochs": 2, "minibatch_size": 32}
 PPO = Subject("ppo-2017", "classic", "CartPole", 1280, _PPO, (0, 1, 2))
-SUBJECTS = (
+NAMED = (
     PPO,
     Subject("a3c-2016", "classic", "CartPole", 1280, {"num_actors": 2, "horizon": 32}, (0, 1, 2)),
     Subject("a3c-2016", "classic-asynchronous", "CartPole", 8000, seeds=(0,), repeats=False),
@@ -64,7 +69,6 @@ SUBJECTS = (
         1500,
         {"minibatch_size": 16, "replay_capacity": 600, "learning_starts": 100},
     ),
-    Subject("ars-2018", "classic", "InvertedPendulum", 2000, {"directions": 2}),
     # PPO's loop with another paper's optimiser, and watched from outside
     Subject(
         "where-optimum-2018",
@@ -82,6 +86,29 @@ SUBJECTS = (
         _PPO | {"measurement": {"iterations": [3, 12], "estimates": 2, "rollouts": [1, 2]}},
     ),
 )
+LEAST_STEPS, LEAST_ITERATIONS = 1500, 10  # of a run that kills shall find at different places
+
+
+def subjects(papers: Iterable[str]) -> tuple[Subject, ...]:
+    """Those named here, and of the other papers the first task of each one's trial."""
+    named = {subject.paper for subject in NAMED}
+    return NAMED + tuple(tried(paper) for paper in papers if paper not in named)
+
+
+def tried(paper: str) -> Subject:
+    """The subject that a paper's trial makes; `ReproError` where it has none."""
+    trial = set_file(paper)[0].trial
+    if trial is None or not trial.tasks:
+        raise ReproError(
+            f"hparams/{paper}.yaml has no trial with tasks, by which faults would strike it; "
+            "give it one, or name a subject in benchmarks/faults/subjects.py"
+        )
+    hparams, env = next(iter(trial.tasks.items()))
+    iterations = max(LEAST_ITERATIONS, -(-LEAST_STEPS // trial.steps))
+    return Subject(paper, hparams, env, iterations * trial.steps, trial.changes)
+
+
+SUBJECTS = subjects(implemented())
 
 
 class Place:
