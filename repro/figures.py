@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Told apart by people who see colours otherwise, too (Wong 2011), and by their dashes.
 COLOURS = ("#1668b8", "#d1550f", "#2f8f5b", "#8a4fae", "#b8860b", "#c2386f", "#3d8f9c", "#5f6b7a")
+FLATTENED = 50.0  # an axis is cut where the other runs would fill less than a fiftieth of it
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -109,6 +110,7 @@ def plot_curves(
 ) -> Path:
     """Several runs in one figure, a panel a task: seeds thin, mean and band of each run.
 
+    A panel is cut above runs that would flatten all others; the legend says which and how low.
     panels: task → run → seed → its curve. label: of the vertical axis.
     """
     import matplotlib
@@ -124,7 +126,12 @@ def plot_curves(
         size = (7.2 if columns == 1 else 4.3 * columns, 3.6 * lines + 0.5 + 0.16 * len(names))
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
+        notes = dict.fromkeys(names, "")
         for axes, (env, runs) in zip(grid, panels.items(), strict=False):
+            limits, below = cut(runs)
+            for name, lowest in below.items():
+                deep = f"{lowest:,.0f}".replace("-", "−")
+                notes[name] += f"; off the axis of {env}, down to {deep}"
             for name, seeds in runs.items():
                 place = names.index(name)
                 colour = COLOURS[place % len(COLOURS)]
@@ -140,6 +147,8 @@ def plot_curves(
                 axes.plot(band.steps, band.mean, color=colour, lw=1.8, ls=dash)
             axes.set_title(env, loc="left", fontsize=9.5, color=INK)
             axes.set_xlim(0, None)
+            if limits is not None:
+                axes.set_ylim(*limits)
             axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _count(x)))
             axes.yaxis.set_major_formatter(
@@ -149,9 +158,32 @@ def plot_curves(
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         grid[0].set_ylabel(label)
-        _legend(figure, names, {n: _seeds(panels, n) for n in names})
+        _legend(figure, names, {n: _seeds(panels, n) for n in names}, notes)
         save(figure, target)
     return target
+
+
+def cut(
+    runs: Mapping[str, Mapping[int, Curve]],
+) -> tuple[tuple[float, float] | None, dict[str, float]]:
+    """Limits of a panel's returns, None to show all; and the runs left below, with their lowest.
+
+    The fewest of the lowest runs are left out that lie so deep that with any of them the others
+    would fill less than a fiftieth of the height. Only below: who rises above the rest is the news.
+    """
+    values = {
+        name: [point[1] for curve in seeds.values() for point in curve]
+        for name, seeds in runs.items()
+    }
+    lows = {name: min(points) for name, points in values.items() if points}
+    order = sorted(lows, key=lambda name: lows[name])
+    for count in range(1, len(order)):
+        rest = [value for name in order[count:] for value in values[name]]
+        low, high = min(rest), max(rest)
+        if low - lows[order[count - 1]] > FLATTENED * (high - low) > 0:
+            margin = 0.05 * (high - low)
+            return (low - margin, high + margin), {name: lows[name] for name in order[:count]}
+    return None, {}
 
 
 def plot_profiles(profiles: Mapping[str, Sequence[tuple[float, float]]], label: str, target: Path
@@ -171,7 +203,7 @@ def plot_profiles(profiles: Mapping[str, Sequence[tuple[float, float]]], label: 
         axes.set_ylim(0, 1.02)
         axes.set_xlabel(label)
         axes.set_ylabel("share of runs above it")
-        _legend(figure, list(profiles), {})
+        _legend(figure, list(profiles), {}, {})
         save(figure, target)
     return target
 
@@ -182,7 +214,9 @@ def _seeds(panels: Mapping[str, Mapping[str, Mapping[int, Curve]]], name: str) -
     return f"{listed} seed{'s' * (numbers != [1])}"
 
 
-def _legend(figure: object, names: Sequence[str], counts: Mapping[str, str]) -> None:
+def _legend(
+    figure: object, names: Sequence[str], counts: Mapping[str, str], notes: Mapping[str, str]
+) -> None:
     """Below the panels: a line a run, and what the thin lines and the band are."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -190,12 +224,14 @@ def _legend(figure: object, names: Sequence[str], counts: Mapping[str, str]) -> 
     handles: list[object] = [
         Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=1.8,
                ls=DASHES[(i // len(COLOURS)) % len(DASHES)],
-               label=name + (f": {counts[name]}, mean" if name in counts else ""))
+               label=name + (f": {counts[name]}, mean{notes[name]}" if name in counts else ""))
         for i, name in enumerate(names)
     ]  # fmt: skip
     if counts:
         handles.append(Line2D([], [], color=MUTED, lw=0.6, alpha=0.6, label="single seeds"))
         handles.append(Patch(color=MUTED, alpha=0.25, lw=0, label="95 % t interval of the mean"))
     figure.legend(  # type: ignore[attr-defined]
-        handles=handles, loc="outside lower left", ncols=2 if len(handles) > 2 else 1
+        handles=handles,
+        loc="outside lower left",
+        ncols=2 if len(handles) > 2 and not any(notes.values()) else 1,
     )

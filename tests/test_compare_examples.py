@@ -10,6 +10,7 @@ import evidence_tools as tools
 import pytest
 
 from repro.commands import compare, plot
+from repro.figures import cut
 
 EXAMPLES = [
     shlex.split(line.strip().split("   ")[0])[1:]
@@ -58,3 +59,32 @@ def test_without_a_result_those_of_the_task_are_named_first(project, command):
     hoppers = [task == "Hopper-v4" for task in named]
     assert hoppers[0]
     assert hoppers == sorted(hoppers, reverse=True)
+
+
+def test_a_run_that_would_flatten_the_others_is_cut_off_at_the_bottom():
+    def flat(*values):
+        return {0: [(10 * i, value) for i, value in enumerate(values)]}
+
+    learns, idles = flat(-300.0, 100.0), flat(-300.0, -200.0)
+    low, lower = flat(-300.0, -30_000.0), flat(-300.0, -1e6)
+    assert cut({"a": learns, "b": idles}) == (None, {})
+    # the others span 400: from 20,000 below their lowest on, they would be a line
+    assert cut({"a": learns, "b": flat(0.0, -20_300.0)}) == (None, {})
+    limits, below = cut({"a": learns, "b": low, "c": idles, "d": lower})
+    assert limits == pytest.approx((-320.0, 120.0))
+    assert below == {"b": -30_000.0, "d": -1e6}
+    # a run that rises far above one that stays where it was is not hidden, nor is that one
+    assert cut({"a": flat(0.0, 1e6), "b": flat(0.0, 1.0)}) == (None, {})
+    assert cut({"a": flat(0.0, 0.0), "b": {}}) == (None, {})
+
+
+def test_the_legend_says_which_run_leaves_the_axis(project):
+    runs = ("where-optimum-2018", "where-optimum-2018+step-size-large")
+    done = tools.main("plot", *runs, "--env", "HalfCheetah", "--out", "cut.svg", root=project)
+    assert done.returncode == 0, done.stderr
+    (line,) = re.findall("[^<>]*off the axis[^<>]*", (project / "cut.svg").read_text())
+    assert re.fullmatch(
+        r"where-optimum-2018\+step-size-large: 10 seeds, mean; "
+        r"off the axis of HalfCheetah-v4, down to −[\d,]{7,}",
+        line,
+    )
