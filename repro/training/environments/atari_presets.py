@@ -37,7 +37,7 @@ from typing import Any
 import msgspec
 
 from repro.errors import nearest
-from repro.training.hparams import Choice, HParams
+from repro.training.hparams import Choice, Count, Fraction, HParams, Natural
 
 
 class AtariOptions(HParams, frozen=True, kw_only=True):
@@ -57,19 +57,19 @@ class AtariOptions(HParams, frozen=True, kw_only=True):
     full_action_space: all 18 actions, else those that the game knows
     """
 
-    frame_skip: int
-    stack: int
-    height: int
-    width: int
-    resize_height: int
-    crop_top: int
+    frame_skip: Count
+    stack: Count
+    height: Count
+    width: Count
+    resize_height: Count
+    crop_top: Natural
     max_pool: bool
-    sticky_actions: float
-    noop_max: int
+    sticky_actions: Fraction
+    noop_max: Natural
     fire_reset: bool
     life_loss_ends: bool
     clip_rewards: bool
-    max_frames: int
+    max_frames: Natural
     full_action_space: bool
 
 
