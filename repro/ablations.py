@@ -95,6 +95,16 @@ def evidence_for(experiment: Experiment, seeds: Sequence[int] = ()) -> tuple[Pat
     return None
 
 
+def kind_of(seeds: Sequence[int], planned: bool) -> str:
+    """Which seeds: `planned` ones, which derive from their plan, or the numbers themselves."""
+    if planned:
+        return "planned"
+    ordered = sorted(seeds)
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{ordered[0]}–{ordered[-1]}"
+    return ", ".join(map(str, ordered))
+
+
 def metric_of(found: Sequence[Evidence]) -> str:
     """The last ten evaluations where every seed of every arm has them, else training episodes."""
     seeds = [seed for evidence in found for seed in evidence.seeds if seed.status != "diverged"]

@@ -11,6 +11,7 @@ import pytest
 
 from repro import ablations, results
 from repro.cards import load_card
+from repro.commands.ablate_text import cells, notes
 from repro.errors import ReproError
 from repro.experiment import resolve
 from repro.judge.ablation import difference, table, unscored
@@ -108,6 +109,21 @@ def test_a_score_needs_a_rival_and_the_random_policys_return():
     assert "a single arm" in unscored(alone, RANDOM)["A"]
     assert [row.score for row in table(ONE, {}, ["paper", "half"], {})] == [None, None]
     assert "not measured" in unscored(ONE, {})["A"]
+
+
+def test_the_table_says_which_seeds_each_row_has():
+    assert ablations.kind_of([1007, 5], planned=True) == "planned"
+    assert ablations.kind_of([2, 0, 1], planned=False) == "0–2"
+    assert ablations.kind_of([3, 1], planned=False) == "1, 3"
+    arms = ablations.arms_of(load_card("ppo-2017"), "HalfCheetah", only=["no-clip"])
+    two = {"A": {"paper": sample(100.0, n=10), "no-clip": sample(50.0)}}
+    kinds = {"paper": "planned", "no-clip": "0–4"}
+    rows = table(two, RANDOM, list(two["A"]), {}, kinds=kinds)
+    assert [cells(row, 1)[3] for row in rows] == ["10 (planned)", "5 (0–4)"]
+    said = "Rows differ in their seeds; the test takes each as a sample of its own."
+    assert said in notes(rows, arms, ablations.Printed({}), "A", two, RANDOM)
+    alike = table(two, RANDOM, ["no-clip"], {}, kinds=kinds)
+    assert said not in notes(alike, arms, ablations.Printed({}), "A", two, RANDOM)
 
 
 # Which arms there are, and what the paper prints of them
@@ -236,6 +252,8 @@ def test_the_table_of_what_is_there(clone):
     assert "as published" in lines["no-clip"]
     assert "undecided" in lines["clip-0.3"]
     assert "not run" in lines["fixed-kl-3"]
+    assert "5 (0–4)" in lines["no-clip"]
+    assert "Rows differ in their seeds" not in done.stdout
     assert "clip-0.2 is the standard set itself" in " ".join(done.stdout.split())
     assert "repro ablate ppo-2017 --env HalfCheetah-v4" in done.stdout
     assert (clone / "runs/ppo-2017/HalfCheetah-v4/ablations-mujoco.svg").is_file()
@@ -301,7 +319,7 @@ def test_missing_rows_are_run_and_kept(tmp_path):
     typed = ("ablate", "ppo-2017", "--env", "CartPole", "--only", "no-clip", "--steps", "512")
     done = tools.main(*typed, "--seeds", "2", "--workers", "1", root=root)
     assert done.returncode == 0, done.stderr
-    assert "2 of 2 rows to run × 2 seeds × 512 steps" in done.stdout
+    assert "2 of 2 rows to run × 2 seeds (0, 1) × 512 steps" in done.stdout
     again = tools.main(*typed, "--seeds", "2", "--workers", "1", root=root)
     assert "rows to run" not in again.stdout
     assert again.stdout.splitlines()[0] in done.stdout

@@ -7,9 +7,10 @@ examples:
   repro ablate ppo-2017                                      the paper's whole table, all tasks
   repro ablate ppo-2017 --plan --seeds 10                    promise it: a plan.json for every row
 
-With --env the rows that are missing are run (Ctrl-C, and the same command goes on); seeds and steps
-are those of the standard set. Results of plans are taken where they are. Without --env nothing
-runs: the table is made of what is there. Seeds of a plan derive from it, so each row has its own.
+With --env the rows that are missing are run (Ctrl-C, and the same command goes on): the standard
+set's steps, and the seeds of --seeds, the same ones for each. Planned results are taken as they
+are, with the seeds of their plan, however many; the table says which seeds each row has. --plan
+promises as many for every row. Without --env nothing runs: the table is made of what is there.
 """
 
 from __future__ import annotations
@@ -105,13 +106,14 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
 
 def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
     """Run what is missing, arm by arm, with the machinery of `repro run`; 0 when all is there."""
-    from repro.ablations import evidence_for
+    from repro.ablations import evidence_for, kind_of
     from repro.commands.estimate import core_hours
     from repro.commands.run import carry_out as train
     from repro.training.environments import require_engine
 
     seeds = seed_list(args.seeds or DEFAULT_SEEDS)
-    missing = [arm for arm in arms if evidence_for(arm.experiment, seeds) is None]
+    there = {arm.name: evidence_for(arm.experiment, seeds) for arm in arms}
+    missing = [arm for arm in arms if there[arm.name] is None]
     if missing and arms[0].experiment.env.endswith("-v4"):
         require_engine()
     if missing and not args.quiet:
@@ -119,7 +121,11 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
         cost = f", about {text.number(each * len(missing))} core-hours" if each else ""
         steps = arms[0].experiment.steps
         todo = f"{len(missing)} of {len(arms)} rows to run"
-        print(f"{todo} × {len(seeds)} seeds × {steps:,} steps{cost}")
+        which = kind_of(seeds, planned=False)
+        print(f"{todo} × {len(seeds)} seeds ({which}) × {steps:,} steps{cost}")
+        for name, found in there.items():
+            if found is not None and found[1].planned:
+                print(f"taken as it is: {name} ({len(found[1].seeds)} planned seeds)")
     for arm in missing:
         done = train(args, arm.experiment, seeds, None)
         if isinstance(done, int):
@@ -133,12 +139,12 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     from repro.judge.ablation import table
     from repro.plans import shown
 
-    samples, random, marks = gathered(arms)
+    samples, random, kinds, marks = gathered(arms)
     first = next(iter(arms.values()))
     env = next(iter(arms)) if len(arms) == 1 else None
     names = [arm.name for arm in first]
     printed = printed_of(card, first, env)
-    rows = table(samples, random, names, printed.figures, printed.worse, printed.better)
+    rows = table(samples, random, names, printed.figures, printed.worse, printed.better, kinds)
     if args.json:
         import msgspec
 
@@ -149,7 +155,7 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     print(text.bold(title))
     print(text.table([cells(row, len(arms)) for row in rows], HEADER))
     if not args.quiet:
-        lines = notes(first, printed, env, samples, random)
+        lines = notes(rows, first, printed, env, samples, random)
         print("\n".join(text.paragraph(" ".join(lines), "")))
         for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
             print(text.dim(mark))
@@ -189,9 +195,12 @@ def picture(
     return plot_ablations(rows, title, alias, target, returns)
 
 
-def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], list[str]]:
-    """task → arm → seeds of what is there; the random scores; and what must be said about it."""
-    from repro.ablations import evidence_for, metric_of, sample
+def gathered(
+    arms: dict[str, list[Arm]],
+) -> tuple[Samples, dict[str, float], dict[str, str], list[str]]:
+    """task → arm → seeds of what is there; the random scores; which seeds each arm has; and what
+    must be said about it."""
+    from repro.ablations import evidence_for, kind_of, metric_of, sample
     from repro.judge.metrics import METRICS
     from repro.judge.scores import load_context
 
@@ -199,6 +208,7 @@ def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], lis
     samples: dict[str, dict[str, object]] = {}
     random, marks = {}, []
     measured: dict[str, list[str]] = {}
+    which: dict[str, set[str]] = {}
     for env, rows in arms.items():
         found = {arm.name: there for arm in rows if (there := evidence_for(arm.experiment))}
         if not found:
@@ -207,6 +217,9 @@ def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], lis
             random[env] = known[env].mean
         metric = metric_of([evidence for _, evidence in found.values()])
         measured.setdefault(metric, []).append(env)
+        for name, (_, evidence) in found.items():
+            seeds = [seed.seed for seed in evidence.seeds]
+            which.setdefault(name, set()).add(kind_of(seeds, evidence.planned))
         samples[env] = {n: sample(e, metric, random.get(env)) for n, (_, e) in found.items()}
         loose = [name for name, (_, evidence) in found.items() if not evidence.planned]
         if loose:
@@ -214,4 +227,5 @@ def gathered(arms: dict[str, list[Arm]]) -> tuple[Samples, dict[str, float], lis
     for metric, envs in measured.items():
         where = f" ({', '.join(envs)})" if len(measured) > 1 else ""
         marks.append(f"ours{where}: {METRICS[metric].says}")
-    return samples, random, marks  # type: ignore[return-value]
+    kinds = {name: " or ".join(sorted(found)) for name, found in which.items()}
+    return samples, random, kinds, marks  # type: ignore[return-value]

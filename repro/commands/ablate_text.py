@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from repro.ablations import Arm, Printed
     from repro.judge.ablation import Difference, Row, Samples
 
-HEADER = ["arm", "published", "ours", "n", "score", "standard − arm", "ordering", "row below"]
+HEADER = ["arm", "published", "ours", "seeds", "score", "standard − arm", "ordering", "row below"]
 
 
 def cells(row: Row, tasks: int) -> list[str]:
@@ -33,7 +33,7 @@ def cells(row: Row, tasks: int) -> list[str]:
         row.arm,
         published,
         ours,
-        str(row.seeds or "–"),
+        f"{row.seeds} ({row.kind})" if row.kind else str(row.seeds or "–"),
         score,
         _gap(row.difference),
         order,
@@ -55,6 +55,7 @@ def _gap(apart: Difference | None) -> str:
 
 
 def notes(
+    rows: Sequence[Row],
     arms: Sequence[Arm],
     printed: Printed,
     env: str | None,
@@ -68,7 +69,7 @@ def notes(
 
     unit = "returns" if len(samples) == 1 else "that unit"
     lines = [
-        "ours: mean and standard deviation over n seeds; score: random = 0, best arm = 1 (mean "
+        "ours: mean and standard deviation over seeds; score: random = 0, best arm = 1 (mean "
         f"over tasks), with its standard error; standard − arm in {unit}, 95 % interval; p by "
         "Welch's test, corrected after Holm within its column, 0.05 decides."
     ]
@@ -81,6 +82,8 @@ def notes(
         lines.append(f"{', '.join(same)} is the standard set itself (paper).")
     if env and printed.scores and printed.figures:
         lines.append("The paper prints one score over all its tasks; it is set beside this one.")
+    if len({(row.seeds, row.kind) for row in rows if row.tasks}) > 1:
+        lines.append("Rows differ in their seeds; the test takes each as a sample of its own.")
     if printed.metric:
         after = f" after {printed.steps:,} steps" if printed.steps else ""
         lines.append(f"published: {METRICS[printed.metric].says}{after}.")

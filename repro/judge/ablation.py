@@ -44,8 +44,9 @@ class Difference(Data, frozen=True, kw_only=True):
 class Row(Data, frozen=True, kw_only=True):
     """One arm of the table.
 
-    ours: the seeds of a single task. seeds: fewest of a task. score: the paper's aggregate
-    (random = 0, best arm = 1, mean over tasks; see `unscored`), error: its standard error, low and
+    ours: the seeds of a single task. seeds: fewest of a task; kind: which they are, in words.
+    score: the paper's aggregate (random = 0, best arm = 1, mean over tasks; see `unscored`), error:
+    its standard error, low and
     high: its 95 % interval. published: the paper's figure. ordering: *as published*, *the other way
     round*, *undecided* or *not stated* for the comparison with the standard set; ordering_p and
     below_p after Holm. below: the row that follows; separable: whether the two can be told apart.
@@ -54,6 +55,7 @@ class Row(Data, frozen=True, kw_only=True):
     arm: str
     tasks: int
     seeds: int
+    kind: str | None = None
     score: float | None = None
     error: float | None = None
     low: float | None = None
@@ -125,6 +127,7 @@ def table(
     published: Mapping[str, float],
     worse: Sequence[str] = (),
     better: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """The rows, best first, then those that were not run in the order given.
 
@@ -134,7 +137,10 @@ def table(
     Scores of arms that were run on fewer tasks than others are of those tasks. random: task → the
     random policy's return, where it was measured.
     """
-    rows = [_row(samples, random, arm, published.get(arm)) for arm in arms]
+    rows = [
+        _changed(_row(samples, random, arm, published.get(arm)), kind=(kinds or {}).get(arm))
+        for arm in arms
+    ]
     run = sorted((row for row in rows if row.tasks), key=_level, reverse=True)
     theirs = {arm: _sign(published, arm, worse, better) for arm in arms}
     run = _with_orderings(run, samples, random, theirs)
