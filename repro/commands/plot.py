@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ablation", metavar="A", help="a change that the paper itself studies")
     parser.add_argument("--steps", type=whole, help="environment steps a seed")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=".svg, .png or .pdf; default: plot.svg beside it"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=".svg, .png or .pdf; default: plot.svg beside a run, runs/plots/ for a result",
     )
 
 
@@ -48,7 +51,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def one(args: argparse.Namespace) -> int:
     """A run over the published side of its claims."""
-    from repro import evidence
+    from repro import evidence, paths
     from repro.cards import load_card
     from repro.plans import read_plan_if_any, shown
     from repro.plotting import plot_folder
@@ -59,7 +62,10 @@ def one(args: argparse.Namespace) -> int:
     card = load_card(experiment.paper)
     found = evidence.evidence_of(folder, experiment, plan)
     verdicts = evidence.own_verdicts(card, experiment, evidence.judge(card, [found]))
-    target = plot_folder(folder, experiment, card, verdicts, args.out)
+    target = args.out
+    if target is None and folder.resolve().is_relative_to(paths.RESULTS):  # what is committed stays as it is
+        target = paths.RUNS / "plots" / f"{'-'.join(folder.resolve().parts[-3:])}.svg"
+    target = plot_folder(folder, experiment, card, verdicts, target)
     print(shown(target))
     return 0
 
