@@ -35,6 +35,7 @@ SMALL = {
     "value_updates": 1,
     "population": 4,
     "directions": 4,
+    "count": 4,  # of them
     "replay_capacity": 1000,
     "random_steps": 8,
     "learning_starts": 16,
@@ -118,10 +119,13 @@ def _summary(x: Tensor) -> tuple[float, float]:
 
 def small(values: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters with fewer actors, steps and samples; networks as they are."""
-    return {
-        name: min(value, SMALL[name]) if name in SMALL and isinstance(value, int) else value
-        for name, value in values.items()
-    }
+
+    def less(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return small(value)
+        return min(value, SMALL[name]) if name in SMALL and isinstance(value, int) else value
+
+    return {name: less(name, value) for name, value in values.items()}
 
 
 def measure(paper: str, arm: str, env: str) -> dict[str, list[float]]:

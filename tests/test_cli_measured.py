@@ -48,7 +48,7 @@ def test_a_planned_measurement_is_kept_and_judged(clone):
     assert counted == {"theorem-1": "reproduced"}
     drawn = tools.main("plot", *THEOREM, root=clone)
     assert (drawn.returncode, drawn.stdout) == (2, "")
-    assert "no curve to draw" in drawn.stderr
+    assert "no returns to draw" in drawn.stderr
 
 
 def test_a_control_of_the_theorem_fails_as_it_must(clone):

@@ -62,9 +62,9 @@ def one(args: argparse.Namespace) -> int:
     card = load_card(experiment.paper)
     found = evidence.evidence_of(folder, experiment, plan)
     verdicts = evidence.own_verdicts(card, experiment, evidence.judge(card, [found]))
-    target = args.out
-    if target is None and folder.resolve().is_relative_to(paths.RESULTS):  # what is committed stays as it is
-        target = paths.RUNS / "plots" / f"{'-'.join(folder.resolve().parts[-3:])}.svg"
+    target, place = args.out, folder.resolve()
+    if target is None and place.is_relative_to(paths.RESULTS):  # what is committed stays as it is
+        target = paths.RUNS / "plots" / f"{'-'.join(place.parts[-3:])}.svg"
     target = plot_folder(folder, experiment, card, verdicts, target)
     print(shown(target))
     return 0

@@ -75,7 +75,7 @@ class Streams:
         return out
 
     def begin(self, begins: NDArray[np.bool_], purpose: str, steps: NDArray[np.int64]) -> None:
-        """Seeds with an episode that begins (bool [S, E]) draw anew, for the purpose at their steps.
+        """Seeds with an episode that begins (bool [S, E]) draw anew, for `purpose` at their steps.
 
         So an evaluation's draws depend neither on how long other seeds played nor on the last one.
         steps: int64 [S].
