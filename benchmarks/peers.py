@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 from benchmarks import settings
 from benchmarks.window import cores
 from repro.errors import ReproError
-from repro.files import write_json
+from repro.files import read_json, write_json
 from repro.launch.origin import machine
 from repro.paths import CACHE, ROOT
 
@@ -32,7 +33,7 @@ FOLDER = CACHE / "peers"
 PYTHON = FOLDER / "bin" / "python"
 REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
 RECORD = ROOT / "benchmarks" / "peers.json"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,30 @@ def measure(contender: Contender, seed: int, iterations: int, core: int) -> dict
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def run(rounds: int, iterations: int | None, core: int, record: Path, task: str | None) -> None:
-    """Measure all contenders (or one task's) `rounds` times and write the record."""
-    chosen = [c for c in contenders() if task in (None, c.task)]
+def used_settings() -> dict[str, Any]:
+    """Of benchmarks/settings.py, by name."""
+    return {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
+
+
+def other_rows(record: Path, measured: Collection[str]) -> list[dict[str, Any]]:
+    """The record's rows of tasks that are not measured now; refused where they no longer fit."""
+    if set(measured) == set(tasks()) or not record.exists():
+        return []
+    found = read_json(record, SCHEMA_VERSION)
+    if (found["settings"], found["machine"]["cpu"]) != (used_settings(), machine()["cpu"]):
+        raise ReproError(
+            f"{record.name} is of other settings or another machine: measure all tasks, or write "
+            "elsewhere with --record"
+        )
+    return [row for row in found["rows"] if row["task"] not in measured]
+
+
+def run(rounds: int, iterations: int | None, core: int, record: Path, only: list[str]) -> None:
+    """Measure the contenders of some tasks `rounds` times each; the record's others are kept."""
+    measured = only or tasks()
+    kept = other_rows(record, measured)
+    about = {"date": datetime.date.today().isoformat(), "load_before": os.getloadavg()[0]}
+    chosen = [c for c in contenders() if c.task in measured]
     rows = [
         {
             "task": c.task,
@@ -139,30 +161,29 @@ def run(rounds: int, iterations: int | None, core: int, record: Path, task: str 
             "stack": c.stack,
             "evaluation": c.evaluate,
             "rounds": [],
+            **about,
         }
         for c in chosen
     ]
-    load_before = os.getloadavg()[0]
     turns = [(seed, *pair) for seed in range(rounds) for pair in zip(chosen, rows, strict=True)]
     turns.sort(key=lambda turn: not turn[1].every_core)
     for seed, contender, row in turns:
-        measured = measure(contender, seed, iterations or contender.iterations, core)
-        row["versions"] = measured.pop("versions")
-        row["rounds"].append(measured)
-        rate = measured["steps"] / measured["seconds"]
+        result = measure(contender, seed, iterations or contender.iterations, core)
+        row["versions"] = result.pop("versions")
+        row["rounds"].append(result)
+        rate = result["steps"] / result["seconds"]
         what = " with evaluation" if contender.evaluate else ""
         name = f"{contender.task}, {contender.name}{what}"
         print(f"round {seed + 1}/{rounds}  {name}: {rate:,.0f} a second")
         sys.stdout.flush()
+    order = tasks()
     write_json(
         record,
         {
             "schema_version": SCHEMA_VERSION,
-            "date": datetime.date.today().isoformat(),
             "machine": machine(),
-            "load_before": load_before,
-            "settings": {n: getattr(settings, n) for n in dir(settings) if n.isupper()},
-            "rows": rows,
+            "settings": used_settings(),
+            "rows": sorted([*kept, *rows], key=lambda row: order.index(row["task"])),
         },
     )
 
@@ -173,15 +194,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="median over this many (5)")
     parser.add_argument("--iterations", type=int, help="for a trial; the record keeps defaults")
     parser.add_argument("--core", type=int, default=cores() - 1, help="the core to bind to")
-    parser.add_argument("--task", choices=tasks(), help="of one table alone (a trial)")
+    parser.add_argument(
+        "--task", action="append", choices=tasks(), default=[],
+        help="of this table; may be repeated. The record keeps its others",
+    )  # fmt: skip
     parser.add_argument("--record", type=Path, default=RECORD, help="where to write (a trial)")
     arguments = parser.parse_args()
     try:
         if arguments.what == "install":
             install()
         else:
-            if arguments.task and arguments.record == RECORD:
-                raise ReproError("--task measures a part; say with --record where to write it")
             run(
                 arguments.rounds,
                 arguments.iterations,

@@ -175,6 +175,16 @@ def share_of_core(rows: list[Row]) -> str:
     return f"{min(r['busy_seconds'] / r['seconds'] for r in rounds):.0%}"
 
 
+def measured_when(rows: list[Row]) -> str:
+    """Dates and what else the machine had to do, by table."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        when = f"{row['date']}, load {row['load_before']:.1f} when it began"
+        if row["task"] not in found.setdefault(when, []):
+            found[when].append(row["task"])
+    return "; ".join(f"{', '.join(tasks)} on {when}" for when, tasks in found.items())
+
+
 def page(record: dict[str, Any]) -> str:
     """The page's text."""
     rows, used = record["rows"], record["settings"]
@@ -188,7 +198,7 @@ def page(record: dict[str, Any]) -> str:
         **used | {n: "-".join(map(str, used[n])) for n in ("HIDDEN", "TD3_HIDDEN")},
         base=BASE,
         rounds=len(rows[0]["rounds"]),
-        date=record["date"],
+        measured=measured_when(rows),
         cpu=record["machine"]["cpu"],
         share=share_of_core(rows),
         bars=bars_table(rows),

@@ -14,7 +14,9 @@ from benchmarks import peers, report, settings
 from benchmarks.contenders import library, main_job, measured, ours, ours_a2c, ours_dqn, ours_td3
 from benchmarks.window import Order, Window
 from implementations import a3c_2016, td3_2018
+from repro.errors import ReproError
 from repro.experiment import resolve
+from repro.files import write_json
 from repro.training import checkpoint
 from repro.training.experience import EveryStep
 
@@ -211,7 +213,7 @@ def record() -> dict:
         ]
         return {
             "task": task, "name": name, "stack": stack, "evaluation": evaluation,
-            "rounds": rounds, "versions": versions,
+            "rounds": rounds, "versions": versions, "date": "2026-01-02", "load_before": 0.25,
         }  # fmt: skip
 
     job = row("main job", "Repro", [8, 8], stack=5)
@@ -237,7 +239,7 @@ def record() -> dict:
     ]
     used = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
     return {
-        "schema_version": peers.SCHEMA_VERSION, "date": "2026-01-02", "machine": {"cpu": "a core"},
+        "schema_version": peers.SCHEMA_VERSION, "machine": {"cpu": "a core"},
         "settings": used, "rows": rows,
     }  # fmt: skip
 
@@ -275,7 +277,27 @@ def test_page_shows_every_row_and_setting() -> None:
     assert "320 gradient steps" in text
     assert "had its core for 99% of" in text
     assert "75 (50 to 100) thousand million" in text
+    assert "DQN, stepping, matrix on 2026-01-02, load 0.2 when it began." in text
     assert "{" not in text
+
+
+def test_a_table_measured_anew_leaves_the_others(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "peers.json"
+    write_json(path, record() | {"machine": peers.machine()})
+    once = {"steps": 7.0, "seconds": 1.0, "versions": {"mujoco": "3.6.0"}}
+    monkeypatch.setattr(peers, "measure", lambda *arguments: dict(once))
+    peers.run(2, None, 0, path, ["TD3"])
+    before, after = record()["rows"], json.loads(path.read_text())["rows"]
+    assert {row["task"] for row in after} == set(peers.tasks())
+    anew = [row for row in after if row["task"] == "TD3"]
+    assert [row["name"] for row in anew] == ["Repro", report.BASE, "SBX"]
+    assert all(row["rounds"] == [{"steps": 7.0, "seconds": 1.0}] * 2 for row in anew)
+    assert [row for row in after if row["task"] != "TD3"] == [
+        row for row in before if row["task"] != "TD3"
+    ]
+    monkeypatch.setattr(settings, "TD3_BATCH", 7)
+    with pytest.raises(ReproError, match="measure all tasks"):
+        peers.run(1, None, 0, path, ["DQN"])
 
 
 def test_report_without_a_record_says_how_to_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
