@@ -225,7 +225,9 @@ class RunFolder:
                 "digest": experiment.digest,
                 "content": msgspec.to_builtins(experiment),
             },
-            "not_deterministic": origin.declared(experiment, "not_deterministic"),
+            "not_deterministic": origin.declared(
+                experiment.paper, experiment.hparams, "not_deterministic"
+            ),
             "data": origin.data_digests(experiment.paper),
             "code": {
                 "digest": origin.code_digest(experiment.paper),

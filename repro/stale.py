@@ -25,6 +25,7 @@ from repro.experiment import (
     Experiment,
     environment_id,
     implementation_of,
+    merged,
     same_env,
     waiting_sets,
 )
@@ -61,20 +62,20 @@ def environments(paper: str, arm: str) -> list[str]:
 
 def exempt(paper: str, arm: str) -> str | None:
     """Why an arm has no fingerprint by its nature; None where it should have one."""
-    from repro.cards import load_sets
+    from repro.cards import load_card, load_sets
 
-    hparams = arm.partition("+")[0]
+    hparams, _, ablation = arm.partition("+")
     if hparams in getattr(implementation_of(paper), "MEASURED", {}):
         return "a measurement in closed form: nothing is trained"
     if why := waiting_sets(implementation_of(paper)).get(hparams):
         return f"cannot be run yet: {why}"
     values = load_sets(paper)[hparams].values()
-    declared = origin.implementation_constant(paper, "not_deterministic", {})
-    for place, why in declared.items():
-        field, _, kind = place.partition(".")
-        if isinstance(values.get(field), dict) and values[field].get("kind") == kind:
-            return f"not deterministic: {why}"
-    return None
+    if ablation:
+        values = merged(
+            values, load_card(paper).ablations[ablation].changes, f"ablation {ablation}"
+        )
+    why = origin.declared(paper, values, "not_deterministic")
+    return f"not deterministic: {why}" if why else None
 
 
 def measured(paper: str, arm: str, env: str | None = None) -> Fingerprint | str:

@@ -410,7 +410,7 @@ def test_a_seed_takes_a_process_for_each_of_its_actors():
     found = [origin.stacks_at_once(e, workers=4) for e in (asynchronous, synchronous, many)]
     assert found == [2, 4, 1]
     assert [origin.stack_limit(e) for e in (asynchronous, synchronous)] == [1, None]
-    assert origin.declared(synchronous, "not_deterministic") is None
+    assert origin.declared(synchronous.paper, synchronous.hparams, "not_deterministic") is None
 
 
 @pytest.mark.slow

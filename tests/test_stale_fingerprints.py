@@ -92,3 +92,5 @@ def test_summaries_tell_order_and_size_apart():
 def test_arms_that_have_none_say_why():
     assert "nothing is trained" in stale.measured("pg-theorem-1999", "exact")
     assert stale.exempt("ppo-2017", "mujoco") is None
+    assert "not deterministic" in stale.exempt("a3c-2016", "classic-asynchronous")
+    assert stale.exempt("a3c-2016", "classic-asynchronous+synchronous") is None

@@ -12,6 +12,7 @@ import hashlib
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,16 +56,16 @@ def implementation_constant(paper: str, name: str, default: Any) -> Any:
     return default
 
 
-def declared(experiment: Experiment, name: str) -> Any:
-    """What the implementation declares under `name` for the kinds that the run has chosen.
+def declared(paper: str, hparams: Mapping[str, Any], name: str) -> Any:
+    """What the implementation declares under `name` for the kinds that `hparams` have chosen.
 
     It is a constant such as `processes = {"execution.asynchronous": "num_actors"}`: a field of the
     hyperparameters and one of its kinds. None where there is none, or another kind was chosen.
     """
-    table: dict[str, Any] = implementation_constant(experiment.paper, name, {})
+    table: dict[str, Any] = implementation_constant(paper, name, {})
     for choice, value in table.items():
         field, kind = choice.split(".")
-        if experiment.hparams[field]["kind"] == kind:
+        if hparams[field]["kind"] == kind:
             return value
     return None
 
@@ -72,7 +73,9 @@ def declared(experiment: Experiment, name: str) -> Any:
 def stack_limit(experiment: Experiment) -> int | None:
     """Seeds that one process may train together: `max_stack`, a number or one by kind."""
     limit = implementation_constant(experiment.paper, "max_stack", None)
-    return declared(experiment, "max_stack") if isinstance(limit, dict) else limit
+    if not isinstance(limit, dict):
+        return limit
+    return declared(experiment.paper, experiment.hparams, "max_stack")
 
 
 def stacks_at_once(experiment: Experiment, workers: int) -> int:
@@ -80,7 +83,7 @@ def stacks_at_once(experiment: Experiment, workers: int) -> int:
 
     `processes` names the hyperparameter that says how many; one stack runs however few there are.
     """
-    field = declared(experiment, "processes")
+    field = declared(experiment.paper, experiment.hparams, "processes")
     return workers if field is None else max(1, workers // experiment.hparams[field])
 
 
