@@ -120,6 +120,21 @@ def test_a_run_too_short_to_be_judged_is_still_missing() -> None:
     assert report.missing(short) == ["done-mask"]
 
 
+def test_a_fault_that_the_pilot_does_not_show_is_left_out_and_named() -> None:
+    found = whole()
+    found["runs"] = [row for row in found["runs"] if row["fault"] != "gamma-squared"]
+    assert report.missing(found) == ["gamma-squared"]
+    found["pilot"] = [
+        pilot_row("none", PENDULUM, 100.0),
+        pilot_row("gamma-squared", PENDULUM, 99.0),
+    ]
+    assert report.missing(found) == []
+    assert report.status(found) == 0
+    assert "no task of the pilot shows it: gamma-squared." in report.outcome(found)
+    found["pilot"][1]["mean"] = 0.0
+    assert report.missing(found) == ["gamma-squared"]
+
+
 def test_every_task_needs_its_unmodified_run() -> None:
     other = whole()
     other["runs"][1] = run_row("done-mask", SWIMMER, "not reproduced")

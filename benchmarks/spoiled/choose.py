@@ -27,6 +27,13 @@ def drop(fault: Row, none: Row) -> tuple[float, float]:
     return (none["mean"] - fault["mean"]) / none["margin"], math.sqrt(variance) / none["margin"]
 
 
+def unseen(pilot: Iterable[Row]) -> list[str]:
+    """Faults that the pilot tried and that no task of it shows."""
+    rows = list(pilot)
+    tried = {row["fault"] for row in rows}
+    return [name for name, task in tasks(rows).items() if task is None and name in tried]
+
+
 def tasks(pilot: Iterable[Row]) -> dict[str, Task | None]:
     """Fault → the task where it does most harm, None where it does none that a verdict shows.
 

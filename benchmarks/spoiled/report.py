@@ -30,9 +30,13 @@ def holds(row: Row) -> bool | None:
 
 
 def missing(record: Row) -> list[str]:
-    """What is left to run, in words: faults without a run, and tasks without an unmodified one."""
+    """What is left to run, in words: faults without a run, and tasks without an unmodified one.
+
+    A fault that no task of the pilot shows is left out.
+    """
     ran = {(row["fault"], choose.task_of(row)) for row in record["runs"] if holds(row) is not None}
-    left = [name for name in FAULTS if name not in {fault for fault, _ in ran}]
+    done = {fault for fault, _ in ran} | set(choose.unseen(record["pilot"]))
+    left = [name for name in FAULTS if name not in done]
     tasks = dict.fromkeys(task for fault, task in ran if fault != NONE.name)
     return left + [f"{NONE.name} on {task}" for task in tasks if (NONE.name, task) not in ran]
 
@@ -108,7 +112,9 @@ def outcome(record: Row) -> str:
         return f"**The statement is violated by {', '.join(wrong)}.**"
     if left := missing(record):
         return f"Still to be run: {', '.join(left)}."
-    return "The statement holds in every run."
+    out = choose.unseen(record["pilot"])
+    rest = f" Left out, for no task of the pilot shows it: {', '.join(out)}." if out else ""
+    return f"The statement holds in every run.{rest}"
 
 
 def tables(record: Row) -> str:
