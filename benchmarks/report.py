@@ -176,13 +176,13 @@ def share_of_core(rows: list[Row]) -> str:
 
 
 def measured_when(rows: list[Row]) -> str:
-    """Dates and what else the machine had to do, by table."""
+    """Rounds, dates and what else the machine had to do, by table."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        when = f"{row['date']}, load {row['load_before']:.1f} when it began"
+        when = f"{len(row['rounds'])} rounds, {row['date']}, load {row['load_before']:.1f} before"
         if row["task"] not in found.setdefault(when, []):
             found[when].append(row["task"])
-    return "; ".join(f"{', '.join(tasks)} on {when}" for when, tasks in found.items())
+    return "; ".join(f"{', '.join(tasks)}: {when}" for when, tasks in found.items())
 
 
 def page(record: dict[str, Any]) -> str:
@@ -197,7 +197,6 @@ def page(record: dict[str, Any]) -> str:
     return TEXT.read_text("utf-8").format(
         **used | {n: "-".join(map(str, used[n])) for n in ("HIDDEN", "TD3_HIDDEN")},
         base=BASE,
-        rounds=len(rows[0]["rounds"]),
         measured=measured_when(rows),
         cpu=record["machine"]["cpu"],
         share=share_of_core(rows),
