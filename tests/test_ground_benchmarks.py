@@ -277,7 +277,7 @@ def test_page_shows_every_row_and_setting() -> None:
     assert "320 gradient steps" in text
     assert "had its core for 99% of" in text
     assert "75 (50 to 100) thousand million" in text
-    assert "DQN, stepping, matrix: 2 rounds, 2026-01-02, load 0.2 before." in text
+    assert "DQN, stepping, matrix: 2 rounds, 2026-01-02, load 0.2 before" in text
     assert "{" not in text
 
 
