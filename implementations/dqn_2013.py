@@ -176,7 +176,7 @@ class GreedyExplorer:
         Each evaluation draws from generators of its own: a seed's numbers do not depend on how
         long the games of others last.
         """
-        self.evaluation_draws.begin(begins, "evaluation-action", self.run.steps_done)
+        self.evaluation_draws.begin(begins, self.run.steps_done)
         draws = self.evaluation_draws.uniform(observation.shape[1], 2)
         chance = torch.full((len(observation),), self.run.hparams.evaluation_epsilon)
         return self._choose(observation, draws, chance, np.ones(len(observation), bool))

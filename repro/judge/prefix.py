@@ -41,11 +41,9 @@ def judge_prefix(case: Case, ours: Prepared, final: Theirs) -> Verdict:
         margin = min(margin, tolerance * max(learned, 0.0))
     result = compare(ours.sample, here, margin, ours.level, case.sign)
     answer: Answer = "undecided"
-    if margin == 0:
-        ours.reasons.append("By then the published curve is no better than the random policy.")
-    elif result.reach == "reaches":
+    if margin > 0 and result.reach == "reaches":
         answer = "on track"
-    elif result.reach == "misses" and here is not final:
+    elif margin > 0 and result.reach == "misses" and here is not final:
         answer = "behind"
     reasons = [
         say_ours(case, ours),
@@ -53,6 +51,8 @@ def judge_prefix(case: Case, ours: Prepared, final: Theirs) -> Verdict:
         f"A prefix: {reached:,} of {case.claim.steps or ours.evidence.steps:,} steps, compared "
         f"with {what} ({number(here.mean)}), margin {number(margin)}.",
     ]
+    if margin == 0:
+        reasons.append("By then the published curve is no better than the random policy.")
     if result.own_interval is not None:
         reasons.append(f"Our seeds only: d = {say_interval(result.own_interval)}: {answer}.")
     return case.verdict(

@@ -28,7 +28,8 @@ class Streams:
     """The generators of one purpose, one a seed; draws have the seed on axis 0."""
 
     def __init__(self, seeds: Sequence[int], purpose: str, device: str | torch.device = "cpu"):
-        self.device, self._seeds = torch.device(device), list(seeds)
+        self.device = torch.device(device)
+        self._seeds, self._purpose = list(seeds), purpose
         self.generators = [
             torch.Generator(self.device).manual_seed(derived_seed(seed, purpose)) for seed in seeds
         ]
@@ -74,14 +75,14 @@ class Streams:
                 fill(generator, row)
         return out
 
-    def begin(self, begins: NDArray[np.bool_], purpose: str, steps: NDArray[np.int64]) -> None:
-        """Seeds with an episode that begins (bool [S, E]) draw anew, for `purpose` at their steps.
+    def begin(self, begins: NDArray[np.bool_], steps: NDArray[np.int64]) -> None:
+        """Seeds with an episode that begins (bool [S, E]) draw anew, for the purpose at `steps`.
 
         So an evaluation's draws depend neither on how long other seeds played nor on the last one.
         steps: int64 [S].
         """
         for i in np.flatnonzero(begins.any(1)).tolist():
-            own = derived_seed(self._seeds[i], f"{purpose}-{steps[i]}")
+            own = derived_seed(self._seeds[i], f"{self._purpose}-{steps[i]}")
             self.generators[i].manual_seed(own)
 
     def state_dict(self) -> dict[str, list[Tensor]]:

@@ -63,7 +63,7 @@ def evaluation_act(
             chosen = actor.act(seen.to(run.device), memory)
             if deterministic:
                 return bounded(chosen.mode().cpu().numpy())
-            draws.begin(begins, "evaluation", run.steps_done)
+            draws.begin(begins, run.steps_done)
             noise = actor.noise(draws, observation.shape[1])
             return bounded(chosen.sample(noise).cpu().numpy())
 
