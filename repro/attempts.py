@@ -48,9 +48,23 @@ def read_attempts(folder: Path) -> Iterator[dict[str, Any]]:
             yield entry
 
 
+def finished(plan: Plan, seeds: int) -> bool:
+    """Whether the log says that the first `seeds` seeds of this plan are done."""
+    return any(
+        line.get("event") == "finished"
+        and line.get("plan") == plan.digest
+        and isinstance(line.get("seeds"), int)
+        and line["seeds"] >= seeds
+        for line in read_attempts(plan.folder)
+    )
+
+
 class Attempt:
     """One command's lines: begun before the first step, ended after the last. Re-judging what is
-    done already leaves none."""
+    done already leaves none, unless a command was killed before it said so.
+
+    The result is written after its `finished`: where there is one, the log is whole.
+    """
 
     def __init__(self, plan: Plan, seeds: list[int]) -> None:
         from repro.launch import origin
@@ -59,8 +73,9 @@ class Attempt:
         self.plan, self.seeds = plan, seeds
         folder = RunFolder(run_path(plan.experiment))
         states = folder.seeds() if folder.manifest_file.exists() else {}
-        self.trains = not all(seed in states and states[seed].done for seed in seeds)
-        if self.trains:
+        trains = not all(seed in states and states[seed].done for seed in seeds)
+        self.open = trains or not finished(plan, len(seeds))
+        if trains:
             self._log(
                 "resumed" if states else "started",
                 run=folder.path.name,
@@ -69,7 +84,7 @@ class Attempt:
 
     def end(self, event: str, outcome: Outcome) -> None:
         """event: finished, interrupted or unfinished; with how many seeds came to which end."""
-        if self.trains:
+        if self.open:
             states = [state.status for state in outcome.seeds.values()]
             self._log(
                 event,

@@ -160,9 +160,14 @@ def test_killed_inside_writing_a_result_the_same_command_makes_it_whole(tmp_path
     command = ("run", "--plan", file, "--workers", "1")
     assert tools.main(*command, root=calm).returncode == 0
     whole, found = (files_beside(folder / file) for folder in (calm, root))
-    half = {"plan.json", "attempts.jsonl", "policy.pt", "curves.csv"}
-    for call, left in (("write_text:1", half), ("write_files:1", set(whole()))):
-        fault = f"repro repro.results:{call} kill-after"
+    plan = {"plan.json", "attempts.jsonl"}
+    half = {*plan, "policy.pt", "curves.csv"}
+    for call, left in (
+        ("launch.local:launch:1", plan),
+        ("results:write_text:1", half),
+        ("results:write_files:1", set(whole())),
+    ):
+        fault = f"repro repro.{call} kill-after"
         path = f"{tools.PROJECT}/tests/faults{os.pathsep}{tools.PROJECT}"
         killed = tools.repro(*command, root=root, PYTHONPATH=path, REPRO_TEST_FAULT=fault)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -175,6 +180,10 @@ def test_killed_inside_writing_a_result_the_same_command_makes_it_whole(tmp_path
         assert found()[name] == whole()[name], name
     verdicts = [folder / "results/ppo-2017/verdicts.json" for folder in (calm, root)]
     assert verdicts[0].read_bytes() == verdicts[1].read_bytes()
+    for lines in (found, whole):  # however often it was killed, the log says each thing once
+        attempts = [json.loads(line) for line in lines()["attempts.jsonl"].splitlines()]
+        assert [line["event"] for line in attempts] == ["planned", "started", "finished"]
+        assert attempts[-1]["outcome"] == {"finished": 2}
 
 
 def files_beside(file):

@@ -127,9 +127,8 @@ def carry_out(
         return outcome.exit_code
     if plan and attempt:
         commit = plan_commit(plan.folder / "plan.json")
-        folder = results.merge(outcome.folder, plan, commit, len(seeds))
         attempt.end("finished", outcome)
-        return folder
+        return results.merge(outcome.folder, plan, commit, len(seeds))
     return explored(outcome, experiment, seeds)
 
 
