@@ -25,9 +25,10 @@ class Unfinished(ReproError):
     exit_code = 3
 
 
-def nearest(found: str, valid: Iterable[str]) -> str:
+def nearest(found: str, valid: Iterable[str], see: str = "") -> str:
     """A hint naming the valid name nearest to `found`, or a list of the valid ones.
 
+    Of more than twelve the list has the five nearest. see: the command that lists them all.
     Returns text that completes an error line, for example `did you mean "ppo-2017"?`.
     """
     names = sorted(set(valid))
@@ -35,5 +36,8 @@ def nearest(found: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(found.lower(), list(folded), n=1, cutoff=0.6)
     if close:
         return f'did you mean "{folded[close[0]]}"?'
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"valid: {shown}" if names else "nothing is valid here"
+    if len(names) <= 12:
+        return f"valid: {', '.join(names)}" if names else "nothing is valid here"
+    near = difflib.get_close_matches(found.lower(), list(folded), n=5, cutoff=0.0)
+    listed = ", ".join(folded[name] for name in near)
+    return f"nearest: {listed}, …" + (f"; see `{see}`" if see else "")

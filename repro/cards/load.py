@@ -67,7 +67,8 @@ def resolve_id(name: str) -> str:
     if wanted in known():
         title = known()[wanted].title
         raise ReproError(f'{wanted} ("{title}") has no card yet; cards: {", ".join(cards)}')
-    raise ReproError(f'no paper "{name}": {nearest(name, [*cards, *aliases])}')
+    hint = nearest(name, [*cards, *aliases], see="repro papers")
+    raise ReproError(f'no paper "{name}": {hint}')
 
 
 def _aliases(card_id: str) -> list[str]:

@@ -68,7 +68,8 @@ class Index:
             return short[0]
         if wanted in self.aliases:
             return self.aliases[wanted]
-        raise ReproError(f'no paper "{name}": {nearest(name, [*self.by_id, *self.aliases])}')
+        hint = nearest(name, [*self.by_id, *self.aliases], see="repro papers")
+        raise ReproError(f'no paper "{name}": {hint}')
 
     def children(self, paper_id: str) -> list[str]:
         """Ids of the papers whose cards say that they build on this one."""
