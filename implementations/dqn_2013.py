@@ -82,6 +82,14 @@ class HParams(Strict, frozen=True, kw_only=True):
     time_limit: Literal["terminal", "bootstrap"]
     atari: AtariPreset | Off
 
+    def __post_init__(self) -> None:
+        least = self.atari.options().stack + 2 if isinstance(self.atari, AtariPreset) else 1
+        if self.replay_capacity < least:  # history, and the two images of a transition
+            raise ValueError(
+                f"replay_capacity: found {self.replay_capacity}, expected at least {least}, "
+                "two more than a stack of images"
+            )
+
 
 def epsilon(exploration: EpsilonGreedy, step: int, learning_starts: int) -> float:
     """ε of the action that follows environment step `step` of a seed."""
