@@ -10,7 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from repro import evidence, git, paths, plans
+from repro import evidence, git, paths, plans, results
+from repro.attempts import read_attempts
 from repro.cli import main
 from repro.errors import ReproError
 from repro.experiment import resolve
@@ -44,10 +45,8 @@ def clone(tmp_path, monkeypatch):
     plan = plans.make_plan(experiment, 10)
     plans.write_plan(plan)
     git.commit("plan", [plan.folder])
-    from repro.results import merge
-
     commit = plans.plan_commit(plan.folder)
-    merge(tools.written_run(experiment, plan.seeds), plan, commit)
+    results.merge(tools.written_run(experiment, plan.seeds), plan, commit)
     git.commit("result", [plan.folder])
     return tmp_path / "clone"
 
@@ -200,6 +199,21 @@ def test_a_planned_job_is_merged_judged_and_committed(clone, launched):
     commits = git.git("rev-list", "--count", "HEAD")
     assert collect.collect(tonight) == report
     assert git.git("rev-list", "--count", "HEAD") == commits
+
+
+def test_a_merge_that_was_killed_before_its_log_is_logged_by_the_next_one(clone, launched):
+    experiment = resolve("ppo-2017", "Hopper", "mujoco", steps=20_000)
+    plan = plans.make_plan(experiment, 5, today=DATE)
+    plans.write_plan(plan)
+    tonight = night_of(job(plan, kind="begin", look=5, screen=0, confirm=0, tests=[]))
+    git.commit("plans", [plan.folder, tonight.folder])
+    event = run(tonight)
+    commit = plans.plan_commit(plan.folder)
+    results.merge(RunFolder(collect.run_folder(event.run)), plan, commit, 5)
+    for _ in range(2):  # the second finds everything there
+        collect.merge(tonight, event)
+        events = [line["event"] for line in read_attempts(plan.folder)]
+        assert events == ["planned", "started", "finished"]
 
 
 def test_a_night_goes_on_where_it_was_broken_off(clone, launched):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from repro import evidence, git, paths, results
-from repro.attempts import log_attempt
+from repro.attempts import finished, log_attempt
 from repro.cards import load_card
 from repro.errors import ReproError
 from repro.nightly import night, observed
@@ -65,6 +65,7 @@ def merge(tonight: Night, event: Event) -> tuple[Event, Path | None]:
         folder = RunFolder(run_folder(event.run))
         if not evidence.has_result(plan, job.look or 0):
             results.merge(folder, plan, commit, job.look)
+        if not finished(plan, job.look or 0):  # it may have been killed after the merge
             _log(plan, event, job.look or 0)
     except ReproError as error:
         return _failed(event, str(error)), None
