@@ -61,6 +61,14 @@ def test_claims_on_two_halves_hold(claim):
         assert found["bound-violations"] > 0.02
 
 
+def test_every_seed_makes_trials_of_its_own_and_equal_halves_differ_at_the_tests_level():
+    values = load_sets(PAPER)["two-halves"].values() | CARD.ablations["as-they-come"].changes
+    hp = msgspec.convert(values | {"trials": 2000}, TwoHalves)
+    found = [measure(hp, seed)["bound-violations"] for seed in range(4)]
+    assert len(set(found)) > 1
+    assert np.mean(found) == pytest.approx(0.05, abs=4 * (0.05 * 0.95 / 8000) ** 0.5)
+
+
 def test_the_card_says_how_our_own_seeds_of_ppo_fall_into_halves():
     """Of the committed results; the note is to be renewed with them."""
     splits, found = halves(10), {}

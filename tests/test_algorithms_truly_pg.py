@@ -13,7 +13,7 @@ import pytest
 import torch
 from algorithm_cases import tiny
 from runner_tools import assert_same
-from training_tools import kept, lines, make_run, ppo
+from training_tools import kept, lines, make_run, ppo, value_at
 
 from implementations import ppo_2017, truly_pg_2018
 from implementations.truly_pg_2018 import (
@@ -185,6 +185,47 @@ def test_controls_of_a_look(tmp_path):
         assert abs(found["gradient-cosine@13"]) < 0.2
         assert found["bound-violations"] == 0.0
         assert "surrogate-kept" not in found  # nothing was promised
+
+
+def look_at_values(env, folder, **changes):
+    """A run whose second update moves nothing, and the ratios of errors that its look found."""
+    look = {"iterations": [1], "estimates": 2, "rollouts": [1]}
+    hp = watching(look, epochs=20, schedule_steps=104, **changes)
+    run = make_run(hp, env, folder, steps=208)
+    truly_pg_2018.train(run)
+    values = [lines(folder, seed, "measured")[-1]["values"] for seed in (0, 1)]
+    return run, [found["value-error-ratio"] for found in values]
+
+
+def test_errors_of_values_by_hand(tmp_path):
+    """True values 1/2 and 1 by turns; the thirteenth step's is unknown, but has a target."""
+    run, found = look_at_values("ProbeDiscountBox-v0", tmp_path)
+    for seed in (0, 1):
+        v0, v1 = (value_at(run, x)[seed] for x in (0.0, 1.0))
+        last = 0.5 * v1 - v0  # bootstrapped, where the look breaks off
+        advantages = np.array([*[last + 0.5 * 0.9 * (1 - v1), 1 - v1] * 6, last])
+        targets = advantages + np.array([*[v0, v1] * 6, v0])
+        of_targets = np.abs(advantages).sum() / np.abs(targets).sum()
+        of_returns = (abs(v0 - 0.5) + abs(v1 - 1)) / 1.5
+        assert abs(of_returns - of_targets) > 0.01
+        assert found[seed] == pytest.approx(of_returns / of_targets, rel=1e-4)
+
+
+def test_true_values_go_on_over_a_time_limit_where_targets_do(tmp_path):
+    """Cut off after each step: target and true value are both 1 + γ V."""
+    _, found = look_at_values("ProbeForeverBox-v0", tmp_path, time_limit="bootstrap")
+    assert found == pytest.approx([1.0, 1.0], rel=1e-5)
+
+
+def test_what_was_lost_is_held_against_the_first_look(tmp_path):
+    look = {"iterations": [0, 2, 3], "estimates": 4, "rollouts": [1]}
+    truly_pg_2018.train(make_run(watching(look), "ProbeActionBox-v0", tmp_path, steps=4 * 104))
+    for seed in (0, 1):
+        looks = [line["values"] for line in lines(tmp_path, seed, "measured")]
+        cosines = [values["gradient-cosine@13"] for values in looks]
+        assert len(set(cosines)) == 3
+        lost = [values["gradient-cosine-lost"] for values in looks]
+        assert lost == pytest.approx([cosines[0] - cosine for cosine in cosines], abs=1e-6)
 
 
 def test_as_typed(tmp_path):

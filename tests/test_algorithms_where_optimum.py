@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import evidence_tools as tools
 import msgspec
 import pytest
@@ -76,6 +78,22 @@ def test_a_seed_that_rests_stays_as_it_is(name):
     restored.load_state_dict(rests.state_dict())
     assert_same(restored.state_dict(), rests.state_dict())
     assert all(not value[0].any() for value in rests.state_dict().values())
+
+
+@choices
+def test_restored_it_goes_on_as_if_undisturbed(name):
+    module = Numbers()
+    ours = CHOICES[name][0].make(FlatParameters(module))
+    gradients = Streams([0, 1], "gradient").normal(6, 5) * 0.1 ** torch.arange(6.0).reshape(-1, 1)
+    for number, gradient in enumerate(gradients.unbind(1)):
+        if number == 3:
+            other = copy.deepcopy(module)
+            restored = CHOICES[name][0].make(FlatParameters(other))
+            restored.load_state_dict(copy.deepcopy(ours.state_dict()))
+        for optimizer in (ours, restored) if number >= 3 else (ours,):
+            optimizer.parameters.grad.copy_(gradient)
+            optimizer.step(0.1)
+    assert torch.equal(module.numbers, other.numbers)
 
 
 def test_with_adam_it_is_ppo_bit_for_bit(tmp_path):

@@ -57,7 +57,9 @@ def test_from_the_hunt_to_the_page(clone, capsys):
     assert (clone / "toy.py").read_text() == CODE
     assert (Copy(git.head()).root / "toy.py").read_text() == CODE
     assert main(["report", "--record", str(rows), "--page", str(page)]) == 1
-    assert "1 of 2 mutants are caught (50.0 %)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 of 2 mutants are caught (50.0 %)" in said
+    assert "Of these 2 rows 0 are older than the file that is mutated and 0 than" in said
     text = page.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
@@ -72,6 +74,44 @@ def test_from_the_hunt_to_the_page(clone, capsys):
     said = capsys.readouterr().out
     assert "[1/1] survives: caught by tests/test_toy.py::test_unused" in said
     assert report.status(catalogue.read(), record.read(rows)) == 0
+
+
+def test_rows_older_than_their_files_are_counted_and_hunted_again(clone, capsys):
+    rows, page = clone / "mutants.json", clone / "mutants.md"
+    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    assert main(["run", "--record", str(rows), "caught"]) == 0
+
+    def told(*arguments):
+        main([*arguments, "--record", str(rows)])
+        return capsys.readouterr().out
+
+    assert "all of these were caught before" in told("run", "--stale", "caught")
+    row = record.read(rows)["caught"]
+    (clone / "tests" / "test_toy.py").write_text(TEST.replace("code", "toy") + "\n# no more\n")
+    tools.commit(clone, "the catcher's file")
+    assert not record.file_changed(row, CAUGHT, git.head())
+    assert "0 are older than the file that is mutated and 1 than" in told(
+        "report", f"--page={page}"
+    )
+    (clone / "toy.py").write_text(CODE + "\n# no more\n")
+    tools.commit(clone, "the mutated file")
+    told("report", f"--page={page}")
+    assert (
+        "Of these 1 rows 1 are older than the file that is mutated and 1 than" in page.read_text()
+    )
+    assert "1 more are older than their file or their test; --stale" in told("run", "caught")
+    assert record.read(rows)["caught"] == row
+    assert "[1/1] caught: caught by tests/test_toy.py::test_double" in told(
+        "run", "--stale", "caught"
+    )
+    assert record.read(rows)["caught"]["commit"] == git.head()
+    assert "all of these were caught before" in told("run", "--stale", "caught")
+
+
+def test_a_row_of_a_commit_that_nobody_has_is_old(clone):
+    row = {"edit": CAUGHT.digest, "caught_by": "tests/test_toy.py::t", "commit": "f" * 40}
+    assert record.file_changed(row, CAUGHT, git.head())
+    assert not record.catcher_changed(row | {"caught_by": "timeout"}, git.head())
 
 
 def test_a_copy_left_mutated_is_put_back(clone):

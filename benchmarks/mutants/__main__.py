@@ -2,6 +2,7 @@
 
   python -m benchmarks.mutants list                   the catalogue
   python -m benchmarks.mutants run                    those not caught yet, until the first failure
+  python -m benchmarks.mutants run --stale            also those older than their file or their test
   python -m benchmarks.mutants run --again            all of them
   python -m benchmarks.mutants run gae-gamma-squared  one
   python -m benchmarks.mutants report                 write docs/mutants.md
@@ -30,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     suite.command("list", show)
     running = suite.command("run", run)
     running.add_argument("names", nargs="*", metavar="NAME")
+    running.add_argument(
+        "--stale", action="store_true",
+        help="also what was caught before its file, or that of the test that caught it, changed",
+    )  # fmt: skip
     running.add_argument("--again", action="store_true", help="also what was caught before")
     running.add_argument("--commit", default="HEAD", metavar="REVISION")
     suite.report(write, report.PAGE)
@@ -44,16 +49,26 @@ def show(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hunt the mutants one after the other; each is recorded as soon as it is decided."""
-    rows = record.read(arguments.record)
-    left = []
+    rows, commit = record.read(arguments.record), copies.commit_of(arguments.commit)
+    left, older = [], 0
     for mutant in catalogue.chosen(arguments.names):
         row = record.current(rows, mutant)
-        if arguments.again or row is None or row["caught_by"] is None:
+        stale = row is not None and record.stale(row, mutant, commit)
+        if (
+            arguments.again
+            or row is None
+            or row["caught_by"] is None
+            or (arguments.stale and stale)
+        ):
             left.append(mutant)
+        else:
+            older += stale
+    if older:
+        print(f"{older} more are older than their file or their test; --stale hunts them too")
     if not left:
         print("all of these were caught before; --again hunts them once more")
         return 0
-    copy = Copy(copies.commit_of(arguments.commit))
+    copy = Copy(commit)
     copy.make()
     print(f"{len(left)} mutants, in commit {copy.commit[:12]}", flush=True)
     catchers, refused = set(), []
@@ -81,8 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write(arguments: argparse.Namespace) -> int:
     mutants, rows = catalogue.read(), record.read(arguments.record)
-    report.write(arguments.page, mutants, rows)
+    commit = copies.commit_of("HEAD")
+    report.write(arguments.page, mutants, rows, commit)
     print(report.outcome(mutants, rows))
+    print(report.age(mutants, rows, commit))
     return report.status(mutants, rows)
 
 

@@ -18,7 +18,7 @@ CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 @dataclass(frozen=True)
 class Tried:
     """What is tried on a file: test files, the likely catcher first, for a run ends with the first
-    failure; last the file about every implementation, of which only the cases of `papers`."""
+    failure; last those about every implementation, of which only the cases of `papers`."""
 
     files: tuple[str, ...]
     papers: tuple[str, ...]
@@ -28,19 +28,21 @@ class Tried:
         return Tried((*(f"tests/test_{file}.py" for file in files), *self.files), self.papers)
 
 
-EVERY = "tests/test_algorithms_invariants.py"
-_A2C = Tried((EVERY,), ("a3c-2016",)).after("algorithms_a2c")
-_VPG = Tried((EVERY,), ("pg-theorem-1999",)).after("algorithms_vpg", "algorithms_pg_theorem")
-_PPO = Tried((EVERY,), ("ppo-2017",)).after(
+EVERY = ("tests/test_algorithms_trials.py", "tests/test_algorithms_invariants.py")
+_A2C = Tried(EVERY, ("a3c-2016",)).after("algorithms_a2c")
+_VPG = Tried(EVERY, ("pg-theorem-1999",)).after("algorithms_vpg", "algorithms_pg_theorem")
+_PPO = Tried(EVERY, ("ppo-2017",)).after(
     "algorithms_formulas", "algorithms_ppo", "algorithms_probes"
 )
-_DDPG = Tried((EVERY,), ("ddpg-2015",)).after(
+_DDPG = Tried(EVERY, ("ddpg-2015",)).after(
     "algorithms_off_policy_formulas",
     "algorithms_off_policy_oracle",
     "algorithms_explorer",
     "algorithms_off_policy",
 )
 _TD3 = Tried(_DDPG.files, ("td3-2018",))
+_DQN = Tried(EVERY, ("dqn-2013",)).after("algorithms_dqn_oracle", "algorithms_dqn")
+_ATARI = _DQN.after("environments_atari")
 TESTS: dict[str, Tried] = {
     "implementations/gae_2015.py": _PPO,
     "implementations/ppo_2017.py": _PPO,
@@ -48,10 +50,27 @@ TESTS: dict[str, Tried] = {
     "implementations/pg_theorem_1999.py": _VPG,
     "implementations/ddpg_2015.py": _DDPG,
     "implementations/td3_2018.py": _TD3,
+    "implementations/dqn_2013.py": _DQN,
+    "implementations/ars_2018.py": Tried(EVERY, ("ars-2018",)).after(
+        "algorithms_ars", "algorithms_ars_oracle"
+    ),
+    "implementations/truly_pg_2018.py": Tried(EVERY, ("truly-pg-2018",)).after(
+        "algorithms_truly_pg"
+    ),
+    "implementations/deep_rl_matters_2017.py": Tried(EVERY, ("deep-rl-matters-2017",)).after(
+        "algorithms_deep_rl_matters"
+    ),
+    "implementations/where_optimum_2018.py": Tried(EVERY, ("where-optimum-2018",)).after(
+        "algorithms_where_optimum"
+    ),
     "repro/training/policies.py": _PPO.after("training_policies"),
     "repro/training/deterministic.py": _DDPG,
     "repro/training/experience.py": _TD3.after("training_experience"),
     "repro/training/replay.py": _TD3.after("training_replay"),
+    "repro/training/frames.py": _DQN.after("training_frames"),
+    "repro/training/environments/atari.py": _ATARI,
+    "repro/training/environments/atari_presets.py": _ATARI,
+    "repro/training/environments/episodes.py": _ATARI.after("environments_episodes"),
     "repro/training/rows.py": _TD3.after("training_replay", "training_frames"),
     "repro/training/rollout.py": _PPO.after("training_run", "training_rollout"),
     "repro/training/episodes.py": _VPG,

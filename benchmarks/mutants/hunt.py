@@ -35,7 +35,7 @@ class Outcome:
 
 
 class Watch:
-    """A pytest plugin: which test failed first; of the file about all implementations, which run.
+    """A pytest plugin: which test failed first; of the files about all implementations, which run.
 
     papers: those whose cases are run; empty for all.
     """

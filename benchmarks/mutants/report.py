@@ -45,10 +45,22 @@ def outcome(mutants: Mapping[str, Mutant], rows: Rows) -> str:
     return f"{caught} of {len(found)} mutants are caught ({100 * share(mutants, rows):.1f} %){rest}"
 
 
-def tables(mutants: Mapping[str, Mutant], rows: Rows) -> str:
+def age(mutants: Mapping[str, Mutant], rows: Rows, commit: str) -> str:
+    """One line: how many rows were hunted in another file, or with another test, than today's."""
+    found = judged(mutants, rows)
+    files = sum(record.file_changed(rows[name], mutants[name], commit) for name in found)
+    tests = sum(record.catcher_changed(rows[name], commit) for name in found)
+    return (
+        f"Of these {len(found)} rows {files} are older than the file that is mutated and {tests} "
+        f"than the file of the test that caught them, as both stand in {commit[:7]}"
+    )
+
+
+def tables(mutants: Mapping[str, Mutant], rows: Rows, commit: str) -> str:
     found = judged(mutants, rows)
     commits = sorted({rows[name]["commit"][:7] for name in found})
-    lines = [f"**{outcome(mutants, rows)}**, at {', '.join(commits)}.", "", "### Survivors", ""]
+    lines = [f"**{outcome(mutants, rows)}**, at {', '.join(commits)}.", ""]
+    lines += [f"{age(mutants, rows, commit)}.", "", "### Survivors", ""]
     survivors = [mutants[name] for name, test in found.items() if test is None]
     if survivors:
         lines += ["| mutant | file | what it is |", "|---|---|---|"]
@@ -79,6 +91,6 @@ def short(test: str) -> str:
     return f"`{Path(file).stem}`: `{function.partition('[')[0]}`" if function else f"`{test}`"
 
 
-def write(page: Path, mutants: Mapping[str, Mutant], rows: Rows) -> None:
-    """Put the tables between the page's markers."""
-    files.fill(page, BEGIN, END, tables(mutants, rows))
+def write(page: Path, mutants: Mapping[str, Mutant], rows: Rows, commit: str) -> None:
+    """Put the tables between the page's markers; `commit`: that of today's files."""
+    files.fill(page, BEGIN, END, tables(mutants, rows, commit))
