@@ -17,7 +17,7 @@ import pytest
 from site_tools import built_site, served
 
 from repro import cli
-from repro.cards import known_ids
+from repro.cards import known_ids, protocol
 from repro.cards.models import Card
 from repro.errors import ReproError
 from repro.site import build as site_build
@@ -142,6 +142,18 @@ def test_claims_show_published_beside_ours_and_reasons(folder: Path, library: Li
         assert words.number(verdict["ours"]["mean"]) in text
         for reason in verdict["reasons"]:
             assert reason in text
+
+
+def test_sets_say_how_they_are_evaluated_and_where_that_stands(
+    folder: Path, library: Library
+) -> None:
+    said = [(p, s.evaluation) for p in library.papers.values() for s in p.sets.values()]
+    told = [(paper, evaluation) for paper, evaluation in said if evaluation is not None]
+    assert {paper.id for paper, _ in told} >= {"a3c-2016", "dqn-2013"}
+    for paper, evaluation in told:
+        text = " ".join(Reader((folder / f"papers/{paper.id}.html").read_text("utf-8")).text)
+        assert protocol.words(evaluation.protocol) in text
+        assert evaluation.source in text
 
 
 def test_home_adds_up(library: Library) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from repro import paths
 from repro.cards import HParamSet, load_data
 from repro.cards.bibtex import bibtex
 from repro.cards.models import Card, Field, Table
+from repro.cards.protocol import words
 from repro.cards.sets import set_file
 from repro.errors import ReproError
 from repro.site import charts, code, learning
@@ -80,9 +82,17 @@ def paper(library: Library, found: Paper) -> dict[str, Any]:
 
 
 def _set(found: HParamSet) -> dict[str, Any]:
-    """A set's rows as (field, value, origin), and what differs for single environments."""
+    """A set's rows as (field, value, origin), and what differs for single environments.
+
+    The last row says how its agents are evaluated, where the set does.
+    """
     values, origins = found.values(), found.provenance()
-    rows = [(name, _leaf(values, name), origin) for name, origin in origins.items()]
+    rows: list[tuple[str, Any, Any]] = [
+        (name, _leaf(values, name), origin) for name, origin in origins.items()
+    ]
+    if (said := found.evaluation) is not None:
+        origin = msgspec.structs.asdict(said) | {"unit": None}
+        rows.append(("evaluation", words(said.protocol), origin))
     overrides = []
     for env in found.overrides:
         values, laid = found.values(env), found.provenance(env)
