@@ -222,6 +222,7 @@ def table_environments(card: Card) -> list[str]:
 def seconds_per_step(paper: str, env: str) -> float | None:
     """Core-seconds of one environment step of one seed, from the results and runs of a paper.
 
+    Wall-clock seconds of the workers, one core each: on a busy machine they waited in some.
     The median on this task where one was measured, else of the others.
     """
     from repro import paths

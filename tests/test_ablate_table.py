@@ -255,11 +255,24 @@ def test_the_table_of_what_is_there(clone):
     assert "5 (0–4)" in lines["no-clip"]
     assert "Rows differ in their seeds" not in done.stdout
     assert "clip-0.2 is the standard set itself" in " ".join(done.stdout.split())
-    assert "repro ablate ppo-2017 --env HalfCheetah-v4" in done.stdout
+    assert "; repro ablate ppo-2017 --env HalfCheetah-v4 --steps 50000 (5 seeds" in done.stdout
     assert (clone / "runs/ppo-2017/HalfCheetah-v4/ablations-mujoco.svg").is_file()
     rows = json.loads(tools.main(*OPTIONS, "--show", "--json", root=clone).stdout)
     assert [row["arm"] for row in rows[:3]] == ["paper", "clip-0.3", "no-clip"]
     assert rows[2]["ours"]["n"] == 5
+
+
+def test_the_command_for_what_was_not_run_is_what_was_typed(clone):
+    """Without --show, it runs the rows that the table lacks and no others."""
+    typed = ("--hparams", "mujoco", "--only", "clip-0.1,no-clip", "--steps", "50000")
+    more = ("--seeds", "0-2", "--evaluate")
+    asked = ("ablate", "ppo-2017", "--env", "HalfCheetah-v4", *typed, *more)
+    done = tools.main(*asked, "--show", root=clone)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("not run: ")]
+    assert f"; repro {' '.join(asked)} (3 seeds: " in line
+    refused = tools.main(*OPTIONS, "--show", "--seeds", "none", root=clone)
+    assert (refused.returncode, refused.stdout) == (2, "")
 
 
 def test_verdicts_and_plot_where_no_arm_beats_the_random_policy(tmp_path):

@@ -11,6 +11,7 @@ With --env the rows that are missing are run (Ctrl-C, and the same command goes 
 set's steps, and the seeds of --seeds, the same ones for each. Planned results are taken as they
 are, with the seeds of their plan, however many; the table says which seeds each row has. --plan
 promises as many for every row. Without --env nothing runs: the table is made of what is there.
+Core-hours are wall-clock hours times the cores in use, as earlier runs of the paper took them.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     from repro.judge.ablation import table
     from repro.plans import shown
 
+    seeds = len(seed_list(args.seeds or DEFAULT_SEEDS))
     samples, random, kinds, marks = gathered(arms)
     first = next(iter(arms.values()))
     env = next(iter(arms)) if len(arms) == 1 else None
@@ -159,13 +161,21 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
         print("\n".join(text.paragraph(" ".join(lines), "")))
         for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
             print(text.dim(mark))
-        print("\n".join(costs(arms, samples, int(DEFAULT_SEEDS))))
+        print("\n".join(costs(arms, samples, seeds, options_of(args))))
     if any(row.tasks for row in rows):
         drawn = picture(args.out, rows, first, env, title, random, printed.scores)
         print(f"plot     {shown(drawn)}")
     elif not args.quiet:
         print(f"nothing of it was run yet; {STANDARD} is the standard set")
     return 0
+
+
+def options_of(args: argparse.Namespace) -> list[str]:
+    """What was typed and decides which rows there are, and with which seeds."""
+    named = ("hparams", "only", "steps", "seeds")
+    given = [(name, value) for name in named if (value := getattr(args, name)) is not None]
+    options = [word for name, value in given for word in (f"--{name}", str(value))]
+    return [*options, "--evaluate"] if args.evaluate else options
 
 
 def picture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,10 @@ def notes(
     return lines
 
 
-def costs(arms: dict[str, list[Arm]], samples: Samples, seeds: int) -> list[str]:
-    """What was not run, with the command and its cost."""
+def costs(
+    arms: dict[str, list[Arm]], samples: Samples, seeds: int, options: Sequence[str]
+) -> list[str]:
+    """What was not run, with the command that runs it and its cost. options: as they were typed."""
     from repro.commands.estimate import core_hours
 
     lines = []
@@ -101,6 +104,7 @@ def costs(arms: dict[str, list[Arm]], samples: Samples, seeds: int) -> list[str]
             continue
         each = core_hours(left[0].experiment, env, seeds)
         cost = f"about {text.number(each * len(left))} core-hours" if each else "cost not measured"
-        command = f"repro ablate {left[0].experiment.paper} --env {env}"
-        lines.append(f"not run: {len(left)} rows on {env}; {command} ({seeds} seeds: {cost})")
+        command = shlex.join(["repro", "ablate", left[0].experiment.paper, "--env", env, *options])
+        number = f"{len(left)} row{'s' * (len(left) != 1)}"
+        lines.append(f"not run: {number} on {env}; {command} ({seeds} seeds: {cost})")
     return lines

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def core_hours(experiment: Experiment, env: str, seeds: int) -> float | None:
-    """Hours of a worker with a core, from what this paper's runs took; None where none has run.
+    """Wall-clock hours times cores in use, as this paper's runs took; None where none has run.
 
-    Theirs is wall time: measured on a busy machine it is an estimate for one as busy.
+    Measured on a busy machine it is an estimate for one as busy.
     """
     from repro.ablations import seconds_per_step
 
