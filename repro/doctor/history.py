@@ -93,6 +93,13 @@ class RunHistory:
         """Those of them whose log has the quantity at five steps or more."""
         return [s for s in self.trained if len(s.logged.get(name, NOTHING).values) >= 5]
 
+    def medians(self, name: str, half: int) -> dict[int, float]:
+        """Seed → median of a logged quantity over the first or second half of the steps, or over
+        all where that half is empty; no seed where it is not logged."""
+        start, end = (0.0, self.steps / 2) if half == 1 else (self.steps / 2, math.inf)
+        logged = {seed.seed: seed.logged[name] for seed in self.logging(name)}
+        return {k: median(s.between(start, end) or s.values) for k, s in logged.items()}
+
     def number(self, name: str) -> float | None:
         """A hyperparameter that is a plain number."""
         value = self.hparams.get(name)

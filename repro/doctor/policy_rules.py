@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from repro.doctor.findings import Rule, Seen, clean, needs_log, unknown
-from repro.doctor.history import RunHistory, SeedHistory, Series, mean, median
+from repro.doctor.history import RunHistory, SeedHistory, Series, mean
 
 SCHULMAN = "Schulman, The Nuts and Bolts of Deep RL Research (2016)"
 OFF_TARGET = 4.0  # a controller keeps the divergence within 1.5 or 2 of its target
@@ -24,11 +24,10 @@ MOST_DEAD = 0.5
 
 def kl_far_from_target(run: RunHistory) -> Seen:
     """Median divergence of an update over the second half, against its target."""
-    seeds = run.logging("approx_kl")
-    if not seeds:
+    found = run.medians("approx_kl", half=2)
+    if not found:
         return needs_log(run, "approx_kl")
     target = _target(run)
-    found = {s.seed: _late(s, "approx_kl", run.steps) for s in seeds}
     if target is None:
         outside = [seed for seed, kl in found.items() if kl > LARGEST_KL]
     else:
@@ -64,10 +63,9 @@ def kl_spikes(run: RunHistory) -> Seen:
 
 def clip_fraction_high(run: RunHistory) -> Seen:
     """Most samples lie beyond the clip range: epochs or step size are too many or too large."""
-    seeds = run.logging("clip_fraction")
-    if not seeds:
+    found = run.medians("clip_fraction", half=2)
+    if not found:
         return needs_log(run, "clip_fraction")
-    found = {s.seed: _late(s, "clip_fraction", run.steps) for s in seeds}
     above = [seed for seed, share in found.items() if share > HIGH_CLIP]
     figure = f"{max(found.values()):.2f} of the samples, median of the second half"
     return Seen("warns", figure, above) if above else clean(figure)
@@ -77,10 +75,9 @@ def clip_fraction_low(run: RunHistory) -> Seen:
     """Hardly a sample reaches the clip range, while the step size has not yet been annealed."""
     if run.kind("surrogate") != "clip":
         return unknown("the surrogate does not clip")
-    seeds = run.logging("clip_fraction")
-    if not seeds:
+    found = run.medians("clip_fraction", half=1)
+    if not found:
         return needs_log(run, "clip_fraction")
-    found = {s.seed: _early(s, "clip_fraction", run.steps) for s in seeds}
     below = [seed for seed, share in found.items() if share < LOW_CLIP]
     figure = f"{min(found.values()):.2g} of the samples, median of the first half"
     return Seen("note", figure, below) if below else clean(figure)
@@ -88,10 +85,9 @@ def clip_fraction_low(run: RunHistory) -> Seen:
 
 def policy_stands_still(run: RunHistory) -> Seen:
     """Updates that do not move the policy, while steps are still to be taken."""
-    seeds = run.logging("approx_kl")
-    if not seeds:
+    found = run.medians("approx_kl", half=1)
+    if not found:
         return needs_log(run, "approx_kl")
-    found = {s.seed: _early(s, "approx_kl", run.steps) for s in seeds}
     still = [seed for seed, kl in found.items() if kl < STILL]
     figure = f"{min(found.values()):.2g} nats an update, median of the first half"
     return Seen("warns", figure, still) if still else clean(figure)
@@ -176,18 +172,6 @@ def _earns_well(run: RunHistory, earned: float | None) -> bool:
     if earned is None or run.random is None or run.reference is None:
         return False
     return earned - run.random > HALF_WAY * (run.reference - run.random) > 0
-
-
-def _early(seed: SeedHistory, name: str, steps: int) -> float:
-    """Median over the first half of the run, or over all where that half is empty."""
-    series = seed.logged[name]
-    return median(series.between(0, steps / 2) or series.values)
-
-
-def _late(seed: SeedHistory, name: str, steps: int) -> float:
-    """Median over the second half of the run, or over all where that half is empty."""
-    series = seed.logged[name]
-    return median(series.between(steps / 2, math.inf) or series.values)
 
 
 def _falls(seed: SeedHistory, step: int, run: RunHistory) -> bool:

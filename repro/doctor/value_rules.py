@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from repro.doctor.findings import Rule, Seen, clean, needs_log, unknown
@@ -18,13 +17,9 @@ LARGEST_SCALE, SMALLEST_SCALE = 1e4, 1e-3
 
 def explained_variance(run: RunHistory) -> Seen:
     """Share of the targets' variance that the value function explains, over the second half."""
-    seeds = run.logging("explained_variance")
-    if not seeds:
+    found = run.medians("explained_variance", half=2)
+    if not found:
         return needs_log(run, "explained_variance")
-    found = {}
-    for seed in seeds:
-        series = seed.logged["explained_variance"]
-        found[seed.seed] = median(series.between(run.steps / 2, math.inf) or series.values)
     figure = f"{min(found.values()):.2g}, median of the second half"
     # A state does not tell the time. Where the limit ends most episodes and counts as terminal,
     # targets vary with what is left of it, and nothing could explain that.
