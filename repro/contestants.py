@@ -126,7 +126,8 @@ def fairness(runs: Sequence[Contestant]) -> list[str]:
     if all(r.evidence.evaluation for r in runs):
         played = {r.name: words(r.evidence.evaluation) for r in runs if r.evidence.evaluation}
         differ("evaluations", played, "a score by one protocol is none by the other")
-    limits = {r.name: r.experiment.hparams.get("time_limit") for r in runs}
+    meant = {r.name: r.experiment.hparams.get("time_limit") for r in runs}
+    limits = {name: limit for name, limit in meant.items() if limit is not None}
     differ("meanings of the time limit", limits, "their targets differ where it cuts episodes off")
     counts = [r.parameters for r in runs if r.parameters]
     if len(counts) > 1 and max(counts) > PARAMETERS_APART * min(counts):

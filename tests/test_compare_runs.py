@@ -94,6 +94,8 @@ def test_side_by_side(clone):
         assert expected in done.stdout
     assert "wall minutes a seed" in done.stdout
     assert "not fair" not in done.stdout
+    (header,) = [line for line in done.stdout.splitlines() if "P(A > B)  " in line]
+    assert header.split()[:2] == ["A", "B"]  # the task stands above
     assert list((clone / "runs/compare").glob("*.svg"))
 
 
@@ -124,6 +126,11 @@ def test_what_is_not_fair_is_said(clone):
         "versions of mujoco-engine differ (ppo-2017:mujoco 3.6.0, ppo-2017:mujoco-ppo2 4.0.0)"
         in said
     )
+    hparams = {k: v for k, v in other.experiment.hparams.items() if k != "time_limit"}
+    free = replace(other, experiment=structs.replace(other.experiment, hparams=hparams))
+    assert fairness([one, free]) == []  # it has no targets that a limit could cut
+    ended = structs.replace(other.experiment, hparams=hparams | {"time_limit": "bootstrap"})
+    assert "time limit differ" in " ".join(fairness([one, replace(other, experiment=ended)]))
     wide = replace(other, networks={"model": {"layers.0.weight": (500, 500)}})
     assert "differ in size by more than a fifth" in " ".join(fairness([one, wide]))
 

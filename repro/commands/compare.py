@@ -66,7 +66,8 @@ def execute(args: argparse.Namespace) -> int:
             for name, budget in tuning(runs).items():
                 print("\n".join(text.paragraph(f"{name}: {budget}", " " * 10, "tuning    ")))
     print(text.bold("\nA against B"))
-    print(text.table([row(pair) for pair in found], HEADER))
+    first = 1 if len(tasks) == 1 else 0  # a single task is named above, and takes no column
+    print(text.table([row(pair)[first:] for pair in found], HEADER[first:]))
     if whole:
         print(text.bold(f"\nover {len(normalised)} task{'s' * (len(normalised) != 1)}, random = 0, "
                         "reference = 1"))  # fmt: skip
