@@ -123,6 +123,28 @@ def test_the_readme_says_of_each_result_what_its_verdict_says() -> None:
             assert phrase in said, (env, hparam_set, phrase)
 
 
+def test_the_readme_says_of_each_quick_test_and_its_control_what_came_out() -> None:
+    row = re.compile(r"^\| \[.*\]\(results/(?!ppo)(.*)/(.*)/(.*)/plot\.svg\) \| (.*) \|$", re.M)
+    page = (ROOT / "README.md").read_text("utf-8").replace("−", "-")
+    said = {(p, env, used): cells.split(" | ") for p, env, used, cells in row.findall(page)}
+    judged = [
+        verdict
+        for file in (ROOT / "results").glob("*/verdicts.json")
+        for verdict in json.loads(file.read_text())["verdicts"]
+        if verdict["claim"].startswith("quick-") and verdict["ours"]
+    ]
+    assert len(judged) >= 20
+    for verdict in judged:
+        half = slice(3, 6) if verdict["claim"].endswith("-control") else slice(3)
+        asked, ours, answer = said[verdict["paper"], verdict["env"], verdict["hparam_set"]][half]
+        way, bound = asked.rsplit(" ", 1)
+        assert float(bound) == verdict[way.replace(" ", "_")], verdict["claim"]
+        for printed, value in zip(ours.split(" ± "), ("mean", "std"), strict=True):
+            digits = len(printed.partition(".")[2])
+            assert printed == f"{verdict['ours'][value]:,.{digits}f}", verdict["claim"]
+        assert answer == verdict["headline"], verdict["claim"]
+
+
 def links(page: Path) -> list[str]:
     """Relative targets of a Markdown page's links and pictures."""
     text = re.sub(r"^(    |```).*?$", "", page.read_text("utf-8"), flags=re.M)
