@@ -93,6 +93,7 @@ def test_side_by_side(clone):
     for expected in ("gradient steps a seed", "11,085", "policy 64-64, critic 64-64", "P(A > B)"):
         assert expected in done.stdout
     assert "wall minutes a seed" in done.stdout
+    assert "MuJoCo 3.6.0" in done.stdout
     assert "not fair" not in done.stdout
     (header,) = [line for line in done.stdout.splitlines() if "P(A > B)  " in line]
     assert header.split()[:2] == ["A", "B"]  # the task stands above

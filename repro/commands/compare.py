@@ -57,8 +57,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_plain(tasks, scores, unfair, found, whole), indent=1, ensure_ascii=False))
         return 0
-    for env, runs in tasks.items():
-        print(text.bold(f"{env}, by {metrics[env]}"))
+    for place, (env, runs) in enumerate(tasks.items()):
+        print(text.bold("\n" * bool(place) + f"{env}, by {metrics[env]}"))
         print(text.table(facts(runs, scores[env]), ["", *(run.name for run in runs)]))
         for line in unfair[env]:
             print("\n".join(text.paragraph(line, " " * 10, text.coloured("not fair  ", "yellow"))))
@@ -158,9 +158,21 @@ def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[li
         line("trainable parameters", [count(run.parameters) for run in runs]),
         line("hidden layers", [run.hidden for run in runs]),
         line("wall minutes a seed", ["–" if s is None else text.number(s / 60) for s in minutes]),
-        line("engine", [str(run.manifest.get("machine", {}).get("mujoco-engine") or
-             run.manifest.get("machine", {}).get("gymnasium") or "–") for run in runs]),
-    ]  # fmt: skip
+        line("engine", [engine(run) for run in runs]),
+    ]
+
+
+def engine(run: Contestant) -> str:
+    """What simulates the run's task, with its version: `MuJoCo 3.6.0`."""
+    from repro.training.environments.names import is_atari
+
+    name, key = "Gymnasium", "gymnasium"
+    if run.experiment.env.endswith("-v4"):
+        name, key = "MuJoCo", "mujoco-engine"
+    elif is_atari(run.experiment.env):
+        name, key = "ALE", "ale-py"
+    version = run.manifest.get("machine", {}).get(key)
+    return f"{name} {version}" if version else "–"
 
 
 def tuning(runs: Sequence[Contestant]) -> dict[str, str]:
@@ -181,12 +193,12 @@ def row(pair: Pair) -> list[str]:
 
 
 def total(one: Overall) -> list[str]:
-    iqm = f"{one.iqm:.3f}"
-    if one.iqm_low is not None and one.iqm_high is not None:
-        iqm += f" [{one.iqm_low:.3f}, {one.iqm_high:.3f}]"
-    mean = f"{one.mean:.3f}"
-    if one.mean_low is not None and one.mean_high is not None:
-        mean += f" [{one.mean_low:.3f}, {one.mean_high:.3f}]"
+    def span(value: float, low: float | None, high: float | None) -> str:
+        interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+        return f"{value:.3f}{interval}".replace("-", "−")
+
+    iqm = span(one.iqm, one.iqm_low, one.iqm_high)
+    mean = span(one.mean, one.mean_low, one.mean_high)
     better = ", ".join(f"than {name} {_share(value)}" for name, value in one.improvement.items())
     return [one.run, iqm, mean, better]
 
