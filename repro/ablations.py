@@ -227,6 +227,7 @@ def seconds_per_step(paper: str, env: str) -> float | None:
     """
     from repro import paths
     from repro.evidence import experiment_of
+    from repro.experiment import MEASUREMENT
     from repro.files import read_json
 
     here: list[float] = []
@@ -239,7 +240,9 @@ def seconds_per_step(paper: str, env: str) -> float | None:
         spent = manifest.get("seconds")
         spent = spent.get("training") if isinstance(spent, dict) else spent
         steps = own.steps * len(manifest["seeds"])
-        if spent and steps:
-            (here if own.env == env else elsewhere).append(spent / steps)
+        if spent and steps and own.env == env:
+            here.append(spent / steps)
+        elif spent and steps and own.steps != MEASUREMENT:  # its one step is no training's
+            elsewhere.append(spent / steps)
     known = here or elsewhere
     return statistics.median(known) if known else None

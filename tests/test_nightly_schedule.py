@@ -146,6 +146,8 @@ def test_the_nearest_earlier_run_says_what_a_job_costs():
     assert "another CPU" in there[1]
     assert rate([others[0], others[1]])[0] == pytest.approx(2e-3)
     assert rate([others[1]]) == (pytest.approx(5e-3), "1 earlier run of this paper")
+    # A measurement has one step, whatever it computes in it.
+    assert rate([others[1], seen(9.0, env="RandomMDP", steps=1)])[0] == pytest.approx(5e-3)
     assert rate([others[3]]) == (pytest.approx(PRIOR_STACKED), rate([])[1])
     alone = estimate(experiment(), 1, [], "here", workers=2, max_stack=1)
     assert alone.seconds == pytest.approx(START_SECONDS + PRIOR_ALONE * 1e6)

@@ -78,7 +78,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
     """A plan for every row that has none; those that have one are left as they are."""
-    from repro.commands.estimate import core_hours
+    from repro.commands.estimate import core_hours, cost
     from repro.plans import make_plan, read_plan_if_any, result_folder, shown, write_plan
 
     number = args.seeds or (str(args.looks[-1]) if args.looks else str(PLANNED_SEEDS))
@@ -98,8 +98,7 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
     for path in written:
         print(path)
     if written and not args.quiet:
-        cost = f", about {text.number(hours)} core-hours" if hours else ""
-        print(f"{len(written)} plans{cost}; next:")
+        print(f"{len(written)} plan{'s' * (len(written) != 1)}, {cost(hours)}; next:")
         print("  git add results && git commit -m 'Plan the ablations'")
         print(f"  repro run --plan {written[0]}   (and so on for each)")
     return 0
@@ -108,7 +107,7 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
 def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
     """Run what is missing, arm by arm, with the machinery of `repro run`; 0 when all is there."""
     from repro.ablations import evidence_for, kind_of
-    from repro.commands.estimate import core_hours
+    from repro.commands.estimate import core_hours, cost
     from repro.commands.run import carry_out as train
     from repro.training.environments import require_engine
 
@@ -119,11 +118,11 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
         require_engine()
     if missing and not args.quiet:
         each = core_hours(arms[0].experiment, arms[0].experiment.env, len(seeds))
-        cost = f", about {text.number(each * len(missing))} core-hours" if each else ""
+        took = cost(each and each * len(missing))
         steps = arms[0].experiment.steps
         todo = f"{len(missing)} of {len(arms)} rows to run"
         which = kind_of(seeds, planned=False)
-        print(f"{todo} × {len(seeds)} seeds ({which}) × {steps:,} steps{cost}")
+        print(f"{todo} × {len(seeds)} seeds ({which}) × {steps:,} steps, {took}")
         for name, found in there.items():
             if found is not None and found[1].planned:
                 print(f"taken as it is: {name} ({len(found[1].seeds)} planned seeds)")

@@ -76,7 +76,10 @@ def notes(
     ]
     if env in random:
         lines.append(f"The random policy's return is {text.number(random[env])}.")
-    lines += [f"No score: {why}." for why in unscored(samples, random).values()]
+    missing: dict[str, list[str]] = {}
+    for task, why in unscored(samples, random).items():
+        missing.setdefault(why, []).append(task)
+    lines += [f"No score on {', '.join(tasks)}: {why}." for why, tasks in missing.items()]
     if samples and not any(STANDARD in there for there in samples.values()):
         lines.append(f"No ordering: {STANDARD}, the standard set, was not run at these steps.")
     if same := [name for arm in arms for name in arm.same]:
@@ -95,7 +98,7 @@ def costs(
     arms: dict[str, list[Arm]], samples: Samples, seeds: int, options: Sequence[str]
 ) -> list[str]:
     """What was not run, with the command that runs it and its cost. options: as they were typed."""
-    from repro.commands.estimate import core_hours
+    from repro.commands.estimate import core_hours, cost
 
     lines = []
     for env, rows in arms.items():
@@ -103,8 +106,8 @@ def costs(
         if not left:
             continue
         each = core_hours(left[0].experiment, env, seeds)
-        cost = f"about {text.number(each * len(left))} core-hours" if each else "cost not measured"
+        took = cost(each and each * len(left))
         command = shlex.join(["repro", "ablate", left[0].experiment.paper, "--env", env, *options])
         number = f"{len(left)} row{'s' * (len(left) != 1)}"
-        lines.append(f"not run: {number} on {env}; {command} ({seeds} seeds: {cost})")
+        lines.append(f"not run: {number} on {env}; {command} ({seeds} seeds: {took})")
     return lines

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.commands import text
+
 if TYPE_CHECKING:
     from repro.experiment import Experiment
     from repro.launch.local import Outcome
@@ -20,6 +22,13 @@ def core_hours(experiment: Experiment, env: str, seeds: int) -> float | None:
 
     rate = seconds_per_step(experiment.paper, env)
     return None if rate is None else rate * experiment.steps * seeds / 3600.0
+
+
+def cost(hours: float | None) -> str:
+    """`about 3.8 core-hours`, in the two digits that an estimate has."""
+    if not hours:
+        return "cost not measured"
+    return f"about {text.number(float(f'{hours:.2g}'))} core-hours"
 
 
 def explored(outcome: Outcome, experiment: Experiment, seeds: Sequence[int]) -> Path:

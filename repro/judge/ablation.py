@@ -75,11 +75,11 @@ def unscored(samples: Samples, random: Mapping[str, float]) -> dict[str, str]:
     found = {}
     for task, arms in samples.items():
         if task not in random:
-            found[task] = f"the random policy's return on {task} was not measured"
+            found[task] = "the random policy's return was not measured"
         elif max(arm.mean for arm in arms.values()) <= random[task]:
-            found[task] = f"no arm beats the random policy on {task}"
+            found[task] = "no arm beats the random policy"
         elif len(arms) < 2:
-            found[task] = f"a single arm was run on {task}, and it would be its own best"
+            found[task] = "a single arm was run, and it would be its own best"
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from repro.experiment import Experiment
+from repro.experiment import MEASUREMENT, Experiment
 
 # Seconds of one worker for one environment step of one seed, where nothing was run yet:
 # PPO in stacks of five took 2,718 s for ten seeds of a million steps (its HalfCheetah manifest);
@@ -62,7 +62,9 @@ def estimate(
 def _rate(
     experiment: Experiment, seen: Sequence[Observation], cpu: str | None, max_stack: int | None
 ) -> tuple[float, str]:
-    paper = [o for o in seen if o.paper == experiment.paper and o.seeds and o.steps]
+    measures = experiment.steps == MEASUREMENT  # its one step says nothing of a training's
+    alike = [o for o in seen if o.steps and (o.steps == MEASUREMENT) == measures]
+    paper = [o for o in alike if o.paper == experiment.paper and o.seeds]
     task = [o for o in paper if o.env == experiment.env]
     arm = [o for o in task if o.arm == experiment.arm]
     for found, words in ((arm, "this set"), (task, "this task"), (paper, "this paper")):
