@@ -295,6 +295,7 @@ def test_the_papers_page_lists_claims_sets_and_how_to_run(capsys):
     out = typed(capsys, "show", "ppo-2017")[1]
     for expected in ("halfcheetah-figure-3", "Figure 3", "no-clip", "mujoco-ppo2", "repro run ppo"):
         assert expected in out
+    assert not [line for line in out.splitlines() if line.startswith("    inconclusive;")]
 
 
 def test_env_names_versions_and_no_folders(capsys):
@@ -302,3 +303,5 @@ def test_env_names_versions_and_no_folders(capsys):
     assert facts["mujoco-engine"]
     assert facts["torch"]
     assert str(tools.PROJECT) not in json.dumps(facts)
+    told = dict(line.split(maxsplit=1) for line in typed(capsys, "env")[1].splitlines())
+    assert told["changed"].removeprefix("files").strip() in ("yes", "no", "–")

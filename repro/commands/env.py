@@ -11,6 +11,8 @@ import argparse
 import json
 from typing import Any
 
+from repro.commands import text
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable")
@@ -23,7 +25,7 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     width = max(map(len, facts))
     for name, value in facts.items():
-        print(f"{name:<{width}}  {'–' if value is None else value}")
+        print(f"{name:<{width}}  {'–' if value is None else text.plain(value)}")
     return 0
 
 

@@ -131,6 +131,7 @@ def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
         extra = f"; set {arm}" if several_sets or claim.ablation else ""
         notes = [text.dim(line) for line in text.paragraph(_said(claim) + extra + ")", "    ")]
         headline = verdict.get("headline", answer)
+        headline = headline.removeprefix(f"{answer}; ")  # the answer stands above it
         if headline != answer:
             notes += [text.coloured(line, str(tint)) for line in text.paragraph(headline, "    ")]
         below.append(notes)
