@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,32 +216,3 @@ def table_environments(card: Card) -> list[str]:
         if isinstance(claim.check, Aggregate) and claim.check.arms:
             return [environment_id(env) for env in claim.check.environments]
     return [environment_id(env) for env in card.environments]
-
-
-def seconds_per_step(paper: str, env: str) -> float | None:
-    """Core-seconds of one environment step of one seed, from the results and runs of a paper.
-
-    Wall-clock seconds of the workers, one core each: on a busy machine they waited in some.
-    The median on this task where one was measured, else of the others.
-    """
-    from repro import paths
-    from repro.evidence import experiment_of
-    from repro.experiment import MEASUREMENT
-    from repro.files import read_json
-
-    here: list[float] = []
-    elsewhere: list[float] = []
-    folders = [*paths.RESULTS.glob(f"{paper}/*/*"), *paths.RUNS.glob(f"{paper}/*/*/*")]
-    for folder in folders:
-        if not (folder / "metrics.json").is_file() or not (folder / "manifest.json").is_file():
-            continue
-        manifest, own = read_json(folder / "manifest.json"), experiment_of(folder)
-        spent = manifest.get("seconds")
-        spent = spent.get("training") if isinstance(spent, dict) else spent
-        steps = own.steps * len(manifest["seeds"])
-        if spent and steps and own.env == env:
-            here.append(spent / steps)
-        elif spent and steps and own.steps != MEASUREMENT:  # its one step is no training's
-            elsewhere.append(spent / steps)
-    known = here or elsewhere
-    return statistics.median(known) if known else None

@@ -132,23 +132,23 @@ def seen(rate, arm="x", paper="ppo-2017", env="Hopper-v4", cpu="here", seeds=10,
 def test_the_nearest_earlier_run_says_what_a_job_costs():
     here = seen(1e-3)
     others = [
-        seen(2e-3, arm="y"), seen(5e-3, env="Ant-v4"), seen(9e-3, cpu="there"),
-        seen(1.0, paper="td3-2018"),
+        seen(2e-3, arm="x+without"), seen(5e-3, env="Ant-v4"), seen(9e-3, cpu="there"),
+        seen(1.0, paper="td3-2018"), seen(1.0, arm="small"),
     ]  # fmt: skip
 
     def rate(observations):
         found = estimate(experiment(), 10, observations, "here", workers=2)
         return (found.seconds - START_SECONDS) / 1_000_000 / 5, found.basis
 
-    assert rate([here, *others]) == (pytest.approx(1e-3), "1 earlier run of this set")
+    assert rate([here, *others]) == (pytest.approx(1e-3), "1 earlier run of this arm")
     there = rate(others)
     assert there[0] == pytest.approx(9e-3)
     assert "another CPU" in there[1]
     assert rate([others[0], others[1]])[0] == pytest.approx(2e-3)
-    assert rate([others[1]]) == (pytest.approx(5e-3), "1 earlier run of this paper")
+    assert rate([others[1]]) == (pytest.approx(5e-3), "1 earlier run of other tasks")
     # A measurement has one step, whatever it computes in it.
     assert rate([others[1], seen(9.0, env="RandomMDP", steps=1)])[0] == pytest.approx(5e-3)
-    assert rate([others[3]]) == (pytest.approx(PRIOR_STACKED), rate([])[1])
+    assert rate(others[3:]) == (pytest.approx(PRIOR_STACKED), rate([])[1])
     alone = estimate(experiment(), 1, [], "here", workers=2, max_stack=1)
     assert alone.seconds == pytest.approx(START_SECONDS + PRIOR_ALONE * 1e6)
     assert "prior" in alone.basis

@@ -84,8 +84,8 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
     number = args.seeds or (str(args.looks[-1]) if args.looks else str(PLANNED_SEEDS))
     if not number.isdecimal():
         raise ReproError(f"--seeds {number}: a plan takes a number of seeds; they derive from it")
-    written, hours = [], 0.0
-    for env, rows in arms.items():
+    written, promised = [], []
+    for rows in arms.values():
         for arm in rows:
             folder = result_folder(arm.experiment)
             if read_plan_if_any(folder) is not None and not args.because:
@@ -94,11 +94,13 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
                 continue
             made = make_plan(arm.experiment, int(number), args.looks, because=args.because)
             written.append(shown(write_plan(made)))
-            hours += core_hours(arm.experiment, env, int(number)) or 0.0
+            promised.append(arm.experiment)
     for path in written:
         print(path)
     if written and not args.quiet:
-        print(f"{len(written)} plan{'s' * (len(written) != 1)}, {cost(hours)}; next:")
+        print(
+            f"{len(written)} plan{'s' * (len(written) != 1)}, {cost(core_hours(promised, int(number)))}; next:"
+        )
         print("  git add results && git commit -m 'Plan the ablations'")
         print(f"  repro run --plan {written[0]}   (and so on for each)")
     return 0
@@ -117,8 +119,7 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
     if missing and arms[0].experiment.env.endswith("-v4"):
         require_engine()
     if missing and not args.quiet:
-        each = core_hours(arms[0].experiment, arms[0].experiment.env, len(seeds))
-        took = cost(each and each * len(missing))
+        took = cost(core_hours([arm.experiment for arm in missing], len(seeds)))
         steps = arms[0].experiment.steps
         todo = f"{len(missing)} of {len(arms)} rows to run"
         which = kind_of(seeds, planned=False)

@@ -105,8 +105,7 @@ def costs(
         left = [arm for arm in rows if arm.name not in samples.get(env, {})]
         if not left:
             continue
-        each = core_hours(left[0].experiment, env, seeds)
-        took = cost(each and each * len(left))
+        took = cost(core_hours([arm.experiment for arm in left], seeds))
         command = shlex.join(["repro", "ablate", left[0].experiment.paper, "--env", env, *options])
         number = f"{len(left)} row{'s' * (len(left) != 1)}"
         lines.append(f"not run: {number} on {env}; {command} ({seeds} seeds: {took})")

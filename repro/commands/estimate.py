@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from repro.launch.local import Outcome
 
 
-def core_hours(experiment: Experiment, env: str, seeds: int) -> float | None:
-    """Wall-clock hours times cores in use, as this paper's runs took; None where none has run.
+def core_hours(experiments: Sequence[Experiment], seeds: int) -> float | None:
+    """Wall-clock hours times cores in use of `seeds` seeds each, as earlier runs of their sets took.
+
+    None where a set has not run yet.
 
     Measured on a busy machine it is an estimate for one as busy.
     """
-    from repro.ablations import seconds_per_step
+    from repro.launch import origin
+    from repro.nightly.cost import measured
+    from repro.nightly.observed import observations
 
-    rate = seconds_per_step(experiment.paper, env)
-    return None if rate is None else rate * experiment.steps * seeds / 3600.0
+    seen, cpu, seconds = observations([]), origin.machine()["cpu"], 0.0
+    for experiment in experiments:
+        found = measured(experiment, seen, cpu)
+        if found is None:
+            return None
+        seconds += found[0] * experiment.steps * seeds
+    return seconds / 3600.0
 
 
 def cost(hours: float | None) -> str:

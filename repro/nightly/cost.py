@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -28,6 +28,11 @@ class Observation:
     cpu: str | None
 
     @property
+    def hparam_set(self) -> str:
+        """The arm's, without its ablation."""
+        return self.arm.partition("+")[0]
+
+    @property
     def rate(self) -> float:
         """Worker seconds a step of one seed."""
         return self.seconds / (self.seeds * self.steps)
@@ -51,31 +56,45 @@ def estimate(
 ) -> Estimate:
     """Wall time of `seeds` seeds on this machine's `workers` processes.
 
-    The median rate of the nearest earlier runs: the same set on the same task, then the task,
-    then the paper; this CPU before others. max_stack: the implementation's, for the prior.
+    max_stack: the implementation's, for the prior.
     """
-    rate, basis = _rate(experiment, list(observations), cpu, max_stack)
+    prior = PRIOR_ALONE if max_stack == 1 else PRIOR_STACKED
+    rate, basis = measured(experiment, observations, cpu) or (
+        prior, "a prior: nothing of this set was run yet",
+    )  # fmt: skip
     busy = max(min(workers, seeds), 1)
     return Estimate(START_SECONDS + rate * experiment.steps * seeds / busy, basis)
 
 
-def _rate(
-    experiment: Experiment, seen: Sequence[Observation], cpu: str | None, max_stack: int | None
-) -> tuple[float, str]:
+def measured(
+    experiment: Experiment, observations: Iterable[Observation], cpu: str | None
+) -> tuple[float, str] | None:
+    """Worker seconds a step of one seed, and what that rests on; None where nothing is near.
+
+    The median of the nearest earlier runs: the same arm on the same task, then another arm of its
+    set there, then its set on other tasks; this CPU before others. Another set says nothing: a
+    small network's step costs a hundredth of what an image's does.
+    """
     measures = experiment.steps == MEASUREMENT  # its one step says nothing of a training's
-    alike = [o for o in seen if o.steps and (o.steps == MEASUREMENT) == measures]
-    paper = [o for o in alike if o.paper == experiment.paper and o.seeds]
-    task = [o for o in paper if o.env == experiment.env]
+    alike = [
+        o
+        for o in observations
+        if o.paper == experiment.paper
+        and o.hparam_set == experiment.hparam_set
+        and o.seeds
+        and o.steps
+        and (o.steps == MEASUREMENT) == measures
+    ]
+    task = [o for o in alike if o.env == experiment.env]
     arm = [o for o in task if o.arm == experiment.arm]
-    for found, words in ((arm, "this set"), (task, "this task"), (paper, "this paper")):
+    for found, words in ((arm, "this arm"), (task, "this task"), (alike, "other tasks")):
         here = [o for o in found if o.cpu == cpu]
         if here or found:
             where = "" if here else ", on another CPU"
             chosen = here or found
             runs = f"{len(chosen)} earlier run{'s' * (len(chosen) > 1)}"
             return median(o.rate for o in chosen), f"{runs} of {words}{where}"
-    alone = max_stack == 1
-    return PRIOR_ALONE if alone else PRIOR_STACKED, "a prior: nothing of this paper was run yet"
+    return None
 
 
 def drifted(now: Observation, before: Iterable[Observation]) -> float | None:
