@@ -98,9 +98,8 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
     for path in written:
         print(path)
     if written and not args.quiet:
-        print(
-            f"{len(written)} plan{'s' * (len(written) != 1)}, {cost(core_hours(promised, int(number)))}; next:"
-        )
+        took = cost(core_hours(promised, int(number)))
+        print(f"{len(written)} plan{'s' * (len(written) != 1)}, {took}; next:")
         print("  git add results && git commit -m 'Plan the ablations'")
         print(f"  repro run --plan {written[0]}   (and so on for each)")
     return 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def core_hours(experiments: Sequence[Experiment], seeds: int) -> float | None:
-    """Wall-clock hours times cores in use of `seeds` seeds each, as earlier runs of their sets took.
+    """Wall-clock hours times cores in use of `seeds` seeds each, as runs of their sets took.
 
     None where a set has not run yet.
 
