@@ -17,16 +17,16 @@ HEADER = ["claim", "published ± sd (n)", "ours ± sd", "n", "answer"]  # sd: ov
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """claim · published · ours · n · answer, one line a claim."""
-    rows, colours = [], []
+    """claim · published · ours · n · answer, a row a claim, the rest of its headline below."""
+    rows, colours, below = [], [], []
     for verdict in verdicts:
+        tint = text.ANSWER_COLOURS.get(verdict.answer, "yellow")
         rows.append(
-            [verdict.claim, published(verdict), ours(verdict), seeds(verdict), headline(verdict)]
+            [verdict.claim, published(verdict), ours(verdict), seeds(verdict), marked(verdict)]
         )
-        colours.append(
-            [None, None, None, None, text.ANSWER_COLOURS.get(verdict.headline, "yellow")]
-        )
-    return text.table(rows, HEADER, colours)
+        colours.append([None, None, None, None, tint])
+        below.append(beyond(verdict.answer, verdict.headline, tint))
+    return text.table(rows, HEADER, colours, below)
 
 
 def published(verdict: Verdict) -> str:
@@ -52,10 +52,18 @@ def seeds(verdict: Verdict) -> str:
     return str(verdict.ours.n) if verdict.ours else "–"
 
 
-def headline(verdict: Verdict) -> str:
-    """The headline, with its marks: `reproduced (exploration)`."""
+def marked(verdict: Verdict) -> str:
+    """The answer, with its marks: `reproduced (exploration)`."""
     marks = ", ".join(verdict.marks)
-    return verdict.headline + (f" ({marks})" if marks else "")
+    return verdict.answer + (f" ({marks})" if marks else "")
+
+
+def beyond(answer: str, headline: str, tint: str) -> list[str]:
+    """Lines of what a headline says beyond its answer, which stands above them; often none."""
+    more = headline.removeprefix(f"{answer}; ")
+    if more == answer:
+        return []
+    return [text.coloured(line, tint) for line in text.paragraph(more, "    ")]
 
 
 def reasons(verdicts: Sequence[Verdict]) -> str:

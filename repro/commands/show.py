@@ -13,7 +13,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from repro.commands import text
+from repro.commands import report, text
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -130,16 +130,10 @@ def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
         arm = claim.hparams + (f"+{claim.ablation}" if claim.ablation else "")
         extra = f"; set {arm}" if several_sets or claim.ablation else ""
         notes = [text.dim(line) for line in text.paragraph(_said(claim) + extra + ")", "    ")]
-        headline = verdict.get("headline", answer)
-        headline = headline.removeprefix(f"{answer}; ")  # the answer stands above it
-        if headline != answer:
-            notes += [text.coloured(line, str(tint)) for line in text.paragraph(headline, "    ")]
+        notes += report.beyond(answer, verdict.get("headline", answer), str(tint))
         below.append(notes)
     header = ["  claim", "published", "ours", "verdict"]
-    head, *body = text.table(rows, header, colours).split("\n")
-    lines = [head]
-    for line, notes in zip(body, below, strict=True):
-        lines += [line, *notes]
+    lines = text.table(rows, header, colours, below).split("\n")
     marks = [] if several_sets else [f"all with the set {claims[0].hparams}"]
     marks += ["* counts for the paper's status"] if any(c.central for c in claims) else []
     shown = {c.published.confidence for c in claims if c.published}

@@ -83,8 +83,12 @@ def table(
     rows: Sequence[Sequence[str]],
     header: Sequence[str],
     colours: Sequence[Sequence[str | None]] | None = None,
+    below: Sequence[Sequence[str]] | None = None,
 ) -> str:
-    """Aligned columns, two spaces apart; numbers (as text) to the right."""
+    """Aligned columns, two spaces apart; numbers (as text) to the right.
+
+    below: lines that follow each row as they are.
+    """
     if not rows:
         return ""
     widths = [max(width_of(row[i]) for row in [header, *rows]) for i in range(len(header))]
@@ -103,7 +107,8 @@ def table(
 
     tints = colours or [[None] * len(header)] * len(rows)
     lines = [line(header, ["bold"] * len(header))]
-    lines += [line(row, tint) for row, tint in zip(rows, tints, strict=True)]
+    for row, tint, notes in zip(rows, tints, below or [[]] * len(rows), strict=True):
+        lines += [line(row, tint), *notes]
     return "\n".join(lines)
 
 

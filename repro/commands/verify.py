@@ -48,7 +48,8 @@ def execute(args: argparse.Namespace) -> int:
         lost |= any(verdict.answer not in ("reproduced", "exceeds") for verdict in tested)
         if args.json:
             continue
-        print(f"{text.bold(card.id)} {text.answer(document['status'])}: {document['reason']}")
+        status = text.answer(document["status"])
+        print(text.wrapped(document["reason"], "  ", f"{text.bold(card.id)} {status}: "))
         print(report.table(tested) if tested else "no claim has evidence yet")
         if args.why:
             print(f"\n{report.reasons(tested)}\n")
