@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks import settings
 from benchmarks.window import Order, Window, read_order
+from repro.training import arithmetic
 from repro.training.evaluate import Protocol
 from repro.training.run import Run
 
@@ -69,7 +68,7 @@ def main(
 
     window: a new one, where nothing is watched.
     """
-    torch.set_num_threads(1)
+    arithmetic.settle()
     order, window = read_order(), window or Window()
     with tempfile.TemporaryDirectory() as folder:
         train(algorithm, hparams, every, order, Path(folder), window, env)

@@ -102,11 +102,12 @@ def train(spec: Mapping[str, Any], stop: threading.Event, reporter: Reporter) ->
     import msgspec
     import torch
 
+    from repro.training import arithmetic
     from repro.training.evaluate import Protocol
     from repro.training.measured import measure_stack
     from repro.training.run import Run, Stopped
 
-    torch.set_num_threads(origin.THREADS)
+    arithmetic.settle(origin.THREADS)
     torch.set_num_interop_threads(origin.THREADS)
     if spec["device"].startswith("cuda"):
         if not torch.cuda.is_available():

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repro.errors import ReproError
+from repro.training import arithmetic
 from repro.training.actor_run import ActorRun, Board, Report
 from repro.training.run import Run
 
@@ -220,7 +221,7 @@ def _serve(
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)
+    arithmetic.settle()
     for other in inherited:  # else the parent's end would never close
         other.close()
     with suppress(EOFError, ConnectionError):
