@@ -221,7 +221,7 @@ def judge_stale(paper: str) -> Stale | None:
 
     card = load_card(paper)
     stored = evidence.stored_verdicts(paper)
-    fresh = evidence.verdicts_document(card, evidence.judge(card, evidence.committed(paper)))
+    fresh = evidence.verdicts_document(card, evidence.judge(card, evidence.speaking_to(card)))
     if stored == fresh:
         return None
     return Stale(result=paper, why=differences(stored, fresh), command=f"repro verify {paper}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import evidence, git, paths, plans
+from repro import evidence, git, paths, plans, stale
 from repro.cards import load_card
 from repro.commands.looks import undecided
 from repro.doctor import findings
@@ -130,6 +130,7 @@ def test_stored_verdicts_are_those_that_the_files_give(paper):
     assert {v["claim"]: v["answer"] for v in stored["verdicts"]} == {
         v["claim"]: v["answer"] for v in fresh["verdicts"]
     }
+    assert stale.judge_stale(paper) is None, "repro stale judges as repro verify does"
 
 
 def _attempts(folder):

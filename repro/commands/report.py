@@ -53,9 +53,11 @@ def seeds(verdict: Verdict) -> str:
 
 
 def marked(verdict: Verdict) -> str:
-    """The answer, with its marks: `reproduced (exploration)`."""
+    """The answer, with its marks: `reproduced (exploration)`; none where a figure is only shown."""
     marks = ", ".join(verdict.marks)
-    return verdict.answer + (f" ({marks})" if marks else "")
+    shown = verdict.answer == "inconclusive" and verdict.ours is None
+    answer = "–" if shown else verdict.answer
+    return answer + (f" ({marks})" if marks else "")
 
 
 def beyond(answer: str, headline: str, tint: str) -> list[str]:
