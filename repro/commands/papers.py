@@ -162,7 +162,7 @@ def _ordered(
 
 
 def _table(chosen: list[dict[str, Any]], env: str | None) -> str:
-    """As many columns as the terminal is wide; the title takes what is left."""
+    """As many columns as the terminal is wide; the last two take what is left."""
     from repro.index import NO_EVIDENCE
 
     room = text.room()
@@ -195,9 +195,12 @@ def _table(chosen: list[dict[str, Any]], env: str | None) -> str:
         colours.append([*tint, None])
     header.append("title")
     if room is not None:
-        taken = sum(max(text.width_of(r[i]) for r in [header, *rows]) + 2 for i in range(len(row)))
-        for row in rows:
-            row[-1] = text.clipped(row[-1], max(room - taken, 8))
+        # The answers on a task give way first, then the titles; a title keeps eight letters.
+        for column, after in ([(-2, 10)] if env else []) + [(-1, 0)]:
+            cut = len(header) + column
+            widths = [max(text.width_of(r[i]) for r in [header, *rows]) + 2 for i in range(cut)]
+            for row in rows:
+                row[column] = text.clipped(row[column], max(room - sum(widths) - after, 8))
     return text.table(rows, header, colours)
 
 
