@@ -83,8 +83,10 @@ class HParams(Strict, frozen=True, kw_only=True):
     atari: AtariPreset | Off
 
     def __post_init__(self) -> None:
-        least = self.atari.options().stack + 2 if isinstance(self.atari, AtariPreset) else 1
-        if self.replay_capacity < least:  # history, and the two images of a transition
+        if isinstance(self.atari, Off):
+            return
+        least = self.atari.options().stack + 2  # history, and the two images of a transition
+        if self.replay_capacity < least:
             raise ValueError(
                 f"replay_capacity: found {self.replay_capacity}, expected at least {least}, "
                 "two more than a stack of images"
