@@ -82,10 +82,12 @@ def ppo_table(rows: list[Row]) -> str:
 
 
 def matrix_share(rows: list[Row], row: Row, flop: float) -> str:
-    """Of the machine's matrix rate in the same round; flop: operations of one of what it counts."""
+    """Of the machine's matrix rate, median of median: a table may be measured again alone.
+
+    flop: operations of one of what it counts.
+    """
     (machine,) = of_task(rows, "matrix").values()
-    pairs = zip(rates(row), rates(machine), strict=True)
-    return f"{median(rate * flop / limit for rate, limit in pairs):.0%}"
+    return f"{median(rates(row)) * flop / median(rates(machine)):.0%}"
 
 
 def a2c_table(rows: list[Row]) -> str:

@@ -259,10 +259,10 @@ def test_page_shows_every_row_and_setting() -> None:
         "| Repro, stack of 1 | 1 | 1,250 (600 to 1,900) | 1.9 "
         "| 650 (300 to 1,000) | 2.0 | 100, 100 | 2.0 |",
         "| Repro, stack of 10 | 10 | 6,500 (4,000 to 9,000) | 4.7 | 1% | 100 | 2.0 |",
-        # 120 · 415e6 of 100e9 and 60 · 415e6 of 50e9
+        # of the medians: 90 · 415e6 of 75e9
         "| Repro | 90 (60 to 120) | 2.5 | 50% | 100 | 2.0 |",
-        # 100 · 562e6 of 100e9 and 40 · 562e6 of 50e9
-        "| Repro | 70 (40 to 100) | 1.8 | 10% | 85% | 5% | 51% | 100 | 2.0 |",
+        # 70 · 562e6 of 75e9
+        "| Repro | 70 (40 to 100) | 1.8 | 10% | 85% | 5% | 52% | 100 | 2.0 |",
     ]
     for line in (
         "| main job on two cores, minutes | at most 9 | 7.60 | yes |",
