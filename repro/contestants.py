@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.cards.protocol import words
 from repro.errors import ReproError
+from repro.training.environments.names import simulator
 
 if TYPE_CHECKING:
     from repro.experiment import Experiment
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 PARAMETERS_APART = 1.2  # more than a fifth is no like with like
 TIMES_APART = 1.5  # equal work on one kind of machine: beyond this its load is what was measured
-MACHINE = ("mujoco-engine", "gymnasium", "ale-py")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def fairness(runs: Sequence[Contestant]) -> list[str]:
     differ("environments", {r.name: r.experiment.env for r in runs}, "their returns do not compare")
     differ("steps", {r.name: f"{r.experiment.steps:,}" for r in runs},
            "the longer run had more to learn from")  # fmt: skip
-    for key in MACHINE:
+    simulators = [simulator(r.experiment.env)[1] for r in runs]
+    for key in dict.fromkeys([*simulators, "gymnasium"]):
         differ(f"versions of {key}", {r.name: r.manifest.get("machine", {}).get(key) for r in runs},
                "the task itself may differ")  # fmt: skip
     differ("numbers of seeds", {r.name: len(r.evidence.seeds) for r in runs},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from repro.files import read_json, write_bytes
+from repro.launch.origin import engine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,14 +136,10 @@ def title(experiment: Experiment, metrics: Mapping[str, Any], manifest: Mapping[
     """Experiment, set, seeds, engine."""
     seeds = metrics["seeds"]
     diverged = sum(seed["status"] == "diverged" for seed in seeds)
-    machine = manifest.get("machine", {})
-    engine = f"gymnasium {machine.get('gymnasium')}"
-    if experiment.env.endswith("-v4") and machine.get("mujoco-engine"):
-        engine = f"MuJoCo {machine['mujoco-engine']}"
     count = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
     if diverged:
         count += f" ({diverged} diverged)"
-    return " · ".join([experiment.title, count, engine])
+    return " · ".join([experiment.title, count, engine(manifest, experiment.env)])
 
 
 def draw(

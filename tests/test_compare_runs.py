@@ -127,6 +127,9 @@ def test_what_is_not_fair_is_said(clone):
         "versions of mujoco-engine differ (ppo-2017:mujoco 3.6.0, ppo-2017:mujoco-ppo2 4.0.0)"
         in said
     )
+    acrobot = [replace(r, experiment=structs.replace(r.experiment, env="Acrobot-v1"))
+               for r in (one, longer)]  # fmt: skip
+    assert "mujoco" not in " ".join(fairness(acrobot)).replace("ppo-2017:mujoco", "")
     hparams = {k: v for k, v in other.experiment.hparams.items() if k != "time_limit"}
     free = replace(other, experiment=structs.replace(other.experiment, hparams=hparams))
     assert fairness([one, free]) == []  # it has no targets that a limit could cut

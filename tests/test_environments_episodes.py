@@ -22,6 +22,7 @@ from repro.training.environments import (
     versions,
 )
 from repro.training.environments.episodes import NonFiniteAction
+from repro.training.environments.names import is_mujoco, simulator
 
 CLASSIC = ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"]
 OTHERS = [*CLASSIC, "Pendulum-v1", "FrozenLake-v1", "CliffWalking-v1", "Taxi-v4", "Humanoid-v4"]
@@ -235,6 +236,22 @@ def test_wrong_names_get_the_nearest(name: str, hint: str) -> None:
         make(name, [0], 1)
     assert hint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ("HalfCheetah-v4", "MuJoCo"),
+        ("Pusher-v5", "MuJoCo"),
+        ("Taxi-v4", "Gymnasium"),  # its version says nothing of physics
+        ("Pendulum-v1", "Gymnasium"),
+        ("ALE/Breakout-v5", "ALE"),
+        ("random-mdp", "Gymnasium"),
+    ],
+)
+def test_what_simulates_a_task(env: str, name: str) -> None:
+    assert simulator(env)[0] == name
+    assert is_mujoco(env) == (name == "MuJoCo")
 
 
 def test_unsupported_spaces_are_refused() -> None:

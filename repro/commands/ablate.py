@@ -111,11 +111,12 @@ def run_missing(args: argparse.Namespace, arms: Sequence[Arm]) -> int:
     from repro.commands.estimate import core_hours, cost
     from repro.commands.run import carry_out as train
     from repro.training.environments import require_engine
+    from repro.training.environments.names import is_mujoco
 
     seeds = seed_list(args.seeds or DEFAULT_SEEDS)
     there = {arm.name: evidence_for(arm.experiment, seeds) for arm in arms}
     missing = [arm for arm in arms if there[arm.name] is None]
-    if missing and arms[0].experiment.env.endswith("-v4"):
+    if missing and is_mujoco(arms[0].experiment.env):
         require_engine()
     if missing and not args.quiet:
         took = cost(core_hours([arm.experiment for arm in missing], len(seeds)))

@@ -134,6 +134,8 @@ def normal(scores: Numbers) -> tuple[dict[str, Any], list[str]]:
 
 def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[list[str]]:
     """A line a fact, a column a run."""
+    from repro.judge.published import sample_of
+    from repro.launch.origin import engine
 
     def line(name: str, values: list[str]) -> list[str]:
         return [name, *values]
@@ -142,8 +144,6 @@ def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[li
         return "–" if value is None else f"{value:,}"
 
     def span(values: list[float]) -> str:
-        from repro.judge.published import sample_of
-
         own = sample_of(values)
         return text.number(own.mean) + (f" ± {text.number(own.std)}" if own.std is not None else "")
 
@@ -158,21 +158,8 @@ def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[li
         line("trainable parameters", [count(run.parameters) for run in runs]),
         line("hidden layers", [run.hidden for run in runs]),
         line("wall minutes a seed", ["–" if s is None else text.number(s / 60) for s in minutes]),
-        line("engine", [engine(run) for run in runs]),
+        line("engine", [engine(run.manifest, run.experiment.env) for run in runs]),
     ]
-
-
-def engine(run: Contestant) -> str:
-    """What simulates the run's task, with its version: `MuJoCo 3.6.0`."""
-    from repro.training.environments.names import is_atari
-
-    name, key = "Gymnasium", "gymnasium"
-    if run.experiment.env.endswith("-v4"):
-        name, key = "MuJoCo", "mujoco-engine"
-    elif is_atari(run.experiment.env):
-        name, key = "ALE", "ale-py"
-    version = run.manifest.get("machine", {}).get(key)
-    return f"{name} {version}" if version else "–"
 
 
 def tuning(runs: Sequence[Contestant]) -> dict[str, str]:

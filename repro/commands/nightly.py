@@ -155,8 +155,9 @@ def _carry(args: argparse.Namespace, tonight: Night, job: Job, deadline: float) 
     from repro.nightly.carry import carry
     from repro.nightly.markdown import WORDS, compared
     from repro.training.environments import require_engine
+    from repro.training.environments.names import is_mujoco
 
-    if "-v4/" in job.folder:
+    if is_mujoco(Path(job.folder).parts[1]):
         require_engine(False)
     if not args.quiet and not args.json:
         print(f"{_title(job)}  ({job.why})", flush=True)

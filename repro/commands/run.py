@@ -75,9 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     from repro.commands.finish import finish
     from repro.commands.looks import until_decided
+    from repro.training.environments.names import is_mujoco
 
     experiment, seeds, plan = planned(args) if args.plan else typed(args)
-    if experiment.env.endswith("-v4"):
+    if is_mujoco(experiment.env):
         from repro.training.environments import require_engine
 
         require_engine(args.accept_engine)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro import files, paths
 from repro.errors import ReproError
-from repro.training.environments.names import is_atari, rom
+from repro.training.environments.names import is_atari, rom, simulator
 
 if TYPE_CHECKING:
     from repro.experiment import Experiment
@@ -183,6 +183,13 @@ def machine(device: str = "cpu", env: str = "") -> dict[str, Any]:
     if device != "cpu":
         facts["accelerator"] = _accelerator(device)
     return facts
+
+
+def engine(manifest: Mapping[str, Any], env: str) -> str:
+    """What simulated a run's task, with its version: `MuJoCo 3.6.0`; `–` where not recorded."""
+    name, key = simulator(env)
+    version = manifest.get("machine", {}).get(key)
+    return f"{name} {version}" if version else "–"
 
 
 def drift(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

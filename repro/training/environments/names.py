@@ -95,6 +95,20 @@ def is_atari(env_id: str) -> bool:
     return env_id.startswith("ALE/")
 
 
+def simulator(env_id: str) -> tuple[str, str]:
+    """What simulates a resolved id, and the key of its version in a manifest's machine:
+    `("MuJoCo", "mujoco-engine")`."""
+    match = _VERSION.fullmatch(env_id)
+    if match is not None and match["base"] in _MUJOCO:
+        return "MuJoCo", "mujoco-engine"
+    return ("ALE", "ale-py") if is_atari(env_id) else ("Gymnasium", "gymnasium")
+
+
+def is_mujoco(env_id: str) -> bool:
+    """Whether a resolved id is one of Gymnasium's MuJoCo tasks."""
+    return simulator(env_id)[0] == "MuJoCo"
+
+
 def roms() -> dict[str, Path]:
     """Game (`MsPacman`) → its ROM file, of the installed ale-py, which is not imported; empty
     without one."""
