@@ -207,6 +207,14 @@ def test_people_type_short_names(capsys, name):
     assert typed(capsys, "show", name)[0] == 0
 
 
+def test_a_figure_that_is_only_shown_has_no_answer(capsys):
+    _, out, _ = typed(capsys, "show", "td3-2018")
+    lines = out.splitlines()
+    (row,) = (n for n, line in enumerate(lines) if line.startswith("  halfcheetah-table-1 "))
+    assert lines[row].split()[-1] == "–"
+    assert any("shown, not judged" in line for line in lines[row + 1 : row + 4])
+
+
 def test_every_set_is_shown_with_each_value_source_and_status(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     for card_id in ("ppo-2017", "sac-2018", "td3-2018", "dqn-2013"):

@@ -55,9 +55,13 @@ def seeds(verdict: Verdict) -> str:
 def marked(verdict: Verdict) -> str:
     """The answer, with its marks: `reproduced (exploration)`; none where a figure is only shown."""
     marks = ", ".join(verdict.marks)
-    shown = verdict.answer == "inconclusive" and verdict.ours is None
-    answer = "–" if shown else verdict.answer
+    answer = in_table(verdict.answer, verdict.ours is not None)
     return answer + (f" ({marks})" if marks else "")
+
+
+def in_table(answer: str, measured: bool) -> str:
+    """An answer as a table has it; `–` where a figure of all seeds together is only shown."""
+    return answer if measured or answer != "inconclusive" else "–"
 
 
 def beyond(answer: str, headline: str, tint: str) -> list[str]:

@@ -117,14 +117,9 @@ def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
         answer = verdict.get("answer", "not tested")
         star = "*" if claim.central else " "
         ours = (verdict.get("ours") or {}).get("mean")
-        rows.append(
-            [
-                f"{star} {claim.id}",
-                _figure(claim),
-                "–" if ours is None else text.number(ours),
-                answer,
-            ]
-        )
+        mean = "–" if ours is None else text.number(ours)
+        row = [f"{star} {claim.id}", _figure(claim), mean]
+        rows.append([*row, report.in_table(answer, ours is not None)])
         tint = "dim" if answer == "not tested" else text.ANSWER_COLOURS.get(answer, "yellow")
         colours.append([None, None, None, tint])
         arm = claim.hparams + (f"+{claim.ablation}" if claim.ablation else "")
