@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 
 import evidence_tools as tools
 import msgspec
 import pytest
 
-from repro import ablations, results
+from repro import ablations, paths, results
 from repro.cards import load_card
+from repro.cli import main
 from repro.commands.ablate_text import cells, notes
 from repro.errors import ReproError
 from repro.experiment import resolve
@@ -262,6 +264,35 @@ def test_the_table_of_what_is_there(clone):
     assert rows[2]["ours"]["n"] == 5
 
 
+def test_the_table_as_a_page(clone, tmp_path):
+    done = tools.main(*OPTIONS, "--show", "--out", str(tmp_path / "table.md"), root=clone)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "table.md").read_text()
+    assert "--env HalfCheetah-v4 --show --steps 50000 --out" in written
+    lines = {line.split(" | ")[0]: line for line in written.splitlines()}
+    assert "| as published (p " in lines["| no-clip"]
+    assert "| not run |" in lines["| fixed-kl-3"]
+    assert "(table.svg)" in written
+    assert (tmp_path / "table.svg").is_file()
+    assert "## Each task" not in written  # of a single one
+
+
+PAGES = sorted(paths.RESULTS.glob("*/ablations*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_committed_pages_say_what_their_command_says_now(page, tmp_path, monkeypatch):
+    written = page.read_text(encoding="utf-8")
+    _, command, *_ = written.split("`")
+    new = tmp_path / page.name
+    typed = [*shlex.split(command)[1:-1], str(new)]
+    tools.use(monkeypatch, tools.PROJECT)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")  # what is in git, and nothing else
+    monkeypatch.chdir(tools.PROJECT)
+    assert main(typed) == 0
+    assert new.read_text(encoding="utf-8").replace(str(new), shlex.split(command)[-1]) == written
+
+
 def test_the_command_for_what_was_not_run_is_what_was_typed(clone):
     """Without --show, it runs the rows that the table lacks and no others."""
     typed = ("--hparams", "mujoco", "--only", "clip-0.1,no-clip", "--steps", "50000")
@@ -314,7 +345,7 @@ def test_plans_for_every_row_that_has_none(clone):
     [
         (("ablate", "ppo-2017", "--only", "no-clp"), 'did you mean "no-clip"?'),
         (("ablate", "ppo-2017", "--env", "HalfCheeta"), 'did you mean "HalfCheetah"?'),
-        (("ablate", "ppo-2017", "--out", "x.gif"), ".svg, .png or .pdf"),
+        (("ablate", "ppo-2017", "--out", "x.gif"), ".svg, .png, .pdf or .md"),
         (("ablate", "ppo-2017", "--looks", "5,10"), "add --plan"),
         ((*OPTIONS, "--plan", "--seeds", "0,1"), "a plan takes a number"),
     ],

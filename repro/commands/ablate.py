@@ -5,6 +5,7 @@ examples:
   repro ablate ppo-2017 --env CartPole --only no-clip,clip-0.3 --steps 20000 --seeds 3
   repro ablate ppo-2017 --env Hopper --show                  what is there, and what the rest costs
   repro ablate ppo-2017                                      the paper's whole table, all tasks
+  repro ablate ppo-2017 --out results/ppo-2017/ablations.md  the same as a page, with its plot
   repro ablate ppo-2017 --plan --seeds 10                    promise it: a plan.json for every row
 
 With --env the rows that are missing are run (Ctrl-C, and the same command goes on): the standard
@@ -18,14 +19,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.commands import text
+from repro.commands.ablate_page import page
 from repro.commands.ablate_text import HEADER, cells, costs, notes
 from repro.commands.arguments import counts, seed_list, whole
 from repro.errors import ReproError
+from repro.files import write_bytes
 
 if TYPE_CHECKING:
     from repro.ablations import Arm
@@ -49,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="write a plan for every row")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1; default: cpu")
     parser.add_argument("--workers", type=whole, help="processes; default: one per core")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".svg, .png or .pdf of the table")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=".svg, .png or .pdf; .md: a page and its plot"
+    )
     parser.add_argument("--json", action="store_true", help="the rows as JSON")
     parser.set_defaults(accept_drift=False, wandb=False, on=None, storage=None)  # of repro run
 
@@ -59,8 +65,8 @@ def execute(args: argparse.Namespace) -> int:
     from repro.cards import load_card
     from repro.experiment import environment_id
 
-    if args.out is not None and args.out.suffix not in (".svg", ".png", ".pdf"):
-        raise ReproError(f"--out {args.out}: expected a name ending in .svg, .png or .pdf")
+    if args.out is not None and args.out.suffix not in (".svg", ".png", ".pdf", ".md"):
+        raise ReproError(f"--out {args.out}: expected a name ending in .svg, .png, .pdf or .md")
     if (args.looks or args.because) and not args.plan:
         raise ReproError("--looks and --because belong to plans; add --plan")
     card = load_card(args.paper)
@@ -156,17 +162,27 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     title = f"{card.id} · {where} · {first[0].experiment.hparam_set} · ablations"
     print(text.bold(title))
     print(text.table([cells(row, len(arms)) for row in rows], HEADER))
+    lines = notes(rows, first, printed, env, samples, random)
+    marks = [*marks, *(f"left out: {why}" for why in first[0].unfit)]
     if not args.quiet:
-        lines = notes(rows, first, printed, env, samples, random)
         print("\n".join(text.paragraph(" ".join(lines), "")))
-        for mark in [*marks, *(f"left out: {why}" for why in first[0].unfit)]:
-            print(text.dim(mark))
+        print("\n".join(map(text.dim, marks)))
         print("\n".join(costs(arms, samples, seeds, options_of(args))))
-    if any(row.tasks for row in rows):
-        drawn = picture(args.out, rows, first, env, title, random, printed.scores)
-        print(f"plot     {shown(drawn)}")
-    elif not args.quiet:
-        print(f"nothing of it was run yet; {STANDARD} is the standard set")
+    if not any(row.tasks for row in rows):
+        if not args.quiet:
+            print(f"nothing of it was run yet; {STANDARD} is the standard set")
+        return 0
+    paged = args.out if args.out and args.out.suffix == ".md" else None
+    out = paged.with_suffix(".svg") if paged else args.out
+    drawn = picture(out, rows, first, env, title, random, printed.scores)
+    print(f"plot     {shown(drawn)}")
+    if paged:
+        task = ["--env", env, "--show"] if env else []
+        typed = ["repro", "ablate", card.id, *task, *options_of(args), "--out", shown(paged)]
+        said = [*lines, *(f"{mark[0].upper()}{mark[1:]}." for mark in marks)]
+        document = page(title, shlex.join(typed), rows, samples, list(arms), said, drawn.name)
+        write_bytes(paged, document.encode())
+        print(f"page     {shown(paged)}")
     return 0
 
 
