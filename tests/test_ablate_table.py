@@ -264,6 +264,13 @@ def test_the_table_of_what_is_there(clone):
     assert rows[2]["ours"]["n"] == 5
 
 
+def test_a_table_of_nothing_says_so_and_leaves_no_empty_line(clone):
+    done = tools.main("ablate", "ppo-2017", "--env", "Hopper", "--show", root=clone)
+    assert done.returncode == 0, done.stderr
+    assert "nothing of it was run yet" in done.stdout
+    assert "" not in done.stdout.splitlines()
+
+
 def test_the_table_as_a_page(clone, tmp_path):
     done = tools.main(*OPTIONS, "--show", "--out", str(tmp_path / "table.md"), root=clone)
     assert done.returncode == 0, done.stderr

@@ -166,7 +166,8 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     marks = [*marks, *(f"left out: {why}" for why in first[0].unfit)]
     if not args.quiet:
         print("\n".join(text.paragraph(" ".join(lines), "")))
-        print("\n".join(map(text.dim, marks)))
+        for mark in marks:
+            print(text.dim(mark))
         print("\n".join(costs(arms, samples, seeds, options_of(args))))
     if not any(row.tasks for row in rows):
         if not args.quiet:
