@@ -20,11 +20,11 @@ def page(
     samples: Mapping[str, Mapping[str, Sample]],
     envs: Sequence[str],
     said: Sequence[str],
-    plot: str | None,
+    plot: str,
 ) -> str:
     """Markdown: the rows with their verdicts, what the columns mean (`said`), and ours by task.
 
-    command: what writes the page; plot: the picture's name, beside the page, if there is one.
+    command: what writes the page; plot: the name of the picture beside it.
     """
     from repro.nightly.markdown import row as line
     from repro.nightly.markdown import table
@@ -39,13 +39,10 @@ def page(
             found = [samples.get(env, {}).get(row.arm) for env in envs]
             lines.append(line([row.arm, *map(_sample, found)]))
         lines.append("")
-    if plot:
-        lines += [f"![{title}]({plot})", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"![{title}]({plot})", ""])
 
 
 def _sample(found: Sample | None) -> str:
     if found is None:
         return "not run"
-    spread = "" if found.std is None else f" ± {text.number(found.std)}"
-    return f"{text.number(found.mean)}{spread} ({found.n})"
+    return f"{text.plus_minus(found.mean, found.std)} ({found.n})"

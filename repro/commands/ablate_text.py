@@ -19,8 +19,7 @@ def cells(row: Row, tasks: int) -> list[str]:
     """A row of the table. tasks: how many were asked for."""
     ours = "not run"
     if row.ours is not None and tasks == 1:
-        spread = "" if row.ours.std is None else f" ± {text.number(row.ours.std)}"
-        ours = f"{text.number(row.ours.mean)}{spread}"
+        ours = text.plus_minus(row.ours.mean, row.ours.std)
     elif row.tasks:
         ours = f"{row.tasks} of {tasks} tasks"
     score = "–" if row.score is None else f"{row.score:.2f} ± {row.error:.2f}".replace("-", "−")

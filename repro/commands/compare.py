@@ -145,7 +145,7 @@ def facts(runs: Sequence[Contestant], scores: dict[str, list[float]]) -> list[li
 
     def span(values: list[float]) -> str:
         own = sample_of(values)
-        return text.number(own.mean) + (f" ± {text.number(own.std)}" if own.std is not None else "")
+        return text.plus_minus(own.mean, own.std)
 
     minutes = [run.seconds for run in runs]
     return [

@@ -44,8 +44,7 @@ def ours(verdict: Verdict) -> str:
     """`1,942 ± 210`: mean and standard deviation over our seeds."""
     if verdict.ours is None:
         return "–"
-    value = text.number(verdict.ours.mean)
-    return value if verdict.ours.std is None else f"{value} ± {text.number(verdict.ours.std)}"
+    return text.plus_minus(verdict.ours.mean, verdict.ours.std)
 
 
 def seeds(verdict: Verdict) -> str:

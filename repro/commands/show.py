@@ -151,9 +151,7 @@ def _figure(claim: Claim) -> str:
         return text.bound_of(kind, least, most)
     if figure.mean is None:
         return "a curve" if figure.curve else "–"
-    value = text.number(figure.mean)
-    if figure.std is not None:
-        value += f" ± {text.number(figure.std)}"
+    value = text.plus_minus(figure.mean, figure.std)
     if figure.rival is not None:
         value += f" against {text.number(figure.rival)}"
     return {"approximate": "≈ ", "recalled": "? "}.get(figure.confidence, "") + value

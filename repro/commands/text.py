@@ -176,5 +176,10 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def plus_minus(mean: float, std: float | None) -> str:
+    """`1,942 ± 210`: a mean and its standard deviation, where there is one."""
+    return number(mean) + ("" if std is None else f" ± {number(std)}")
+
+
 def _number(text: str) -> bool:
     return text in ("", "–") or text.lstrip("−-+").replace(",", "").replace(".", "").isdigit()

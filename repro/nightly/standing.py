@@ -99,7 +99,7 @@ def _planned(
         return standing("stale", changed, renew=True, **known)
     if last and last.outcome == "worse":
         return standing("stale", f"found worse on {last.night}", **known)
-    if why := _stale(folder, plan, manifest):
+    if why := _stale(plan, manifest):
         # Compared first: a regression is told apart before new evidence takes the old one's place.
         compared = last is not None and last.code == origin.code_digest(plan.experiment.paper)
         return standing("stale", why, renew=compared, **known)
@@ -117,15 +117,14 @@ def _changed(plan: Plan) -> str | None:
     return None
 
 
-def _stale(folder: Path, plan: Plan, manifest: Mapping[str, Any]) -> str | None:
+def _stale(plan: Plan, manifest: Mapping[str, Any]) -> str | None:
     """How its code behaves otherwise now, or that the engine is another; None where neither."""
-    if changes := fingerprints.since(folder):
+    if changes := fingerprints.since(plan.folder):
         return f"run-stale: {changes[0]}"
-    env = plan.experiment.env
-    if not is_mujoco(env):  # how others behave is in the fingerprints
+    if not is_mujoco(plan.experiment.env):  # how others behave is in the fingerprints
         return None
-    then, now = (origin.engine(known, env) for known in (manifest, {"machine": origin.machine()}))
-    return None if then == now else f"ran on {then}, here is {now}"
+    then, now = manifest["machine"].get("mujoco-engine"), origin.machine()["mujoco-engine"]
+    return None if then == now else f"ran on MuJoCo {then}, here is {now}"
 
 
 def _undecided(plan: Plan, verdicts: Sequence[Any]) -> str | None:
