@@ -8,9 +8,10 @@ import evidence_tools as tools
 import msgspec
 import pytest
 
-from repro import git, plans
+from repro import fingerprints, git, plans
 from repro.attempts import log_attempt, read_attempts
 from repro.cards import load_card
+from repro.cli import main
 from repro.errors import ReproError
 from repro.experiment import claims_about, resolve
 
@@ -200,3 +201,29 @@ def test_a_set_without_claims_says_how_to_go_on():
         match=r"takes on HalfCheetah-v4; give --steps N \(.*1000000\), and",
     ):
         resolve("td3-2018", "HalfCheetah", "author-2019")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", "ppo-2017", "--env", "CartPole", "--steps", "4096"),
+        ("ablate", "ppo-2017", "--env", "Reacher", "--only", "no-clip", "--seeds", "3", "--plan"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_plan_of_a_new_arm_asks_for_its_fingerprint(clone, command, monkeypatch, capsys):
+    """Once it is stored, nothing more is asked."""
+    asked = "repro stale --write ppo-2017"
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert asked in shown
+    assert "fingerprints/ppo-2017.json && git commit" in shown
+    arms = {path.parent.name for path in (clone / "results").glob("*/*/*/plan.json")}
+    stored = fingerprints.File(
+        schema_version=1, arms={}, without=dict.fromkeys(arms, "why"), results={}
+    )
+    fingerprints.write("ppo-2017", stored)
+    assert main([*command, "--because", "once more"]) == 0
+    shown = capsys.readouterr().out
+    assert "git add results" in shown
+    assert "fingerprints" not in shown

@@ -28,6 +28,7 @@ from repro.commands import text
 from repro.commands.ablate_page import page
 from repro.commands.ablate_text import HEADER, cells, costs, notes
 from repro.commands.arguments import counts, seed_list, whole
+from repro.commands.plan import print_commit
 from repro.errors import ReproError
 from repro.files import write_bytes
 
@@ -99,15 +100,15 @@ def plan(args: argparse.Namespace, arms: dict[str, list[Arm]]) -> int:
                     print(f"planned already: {shown(folder)}")
                 continue
             made = make_plan(arm.experiment, int(number), args.looks, because=args.because)
-            written.append(shown(write_plan(made)))
+            written.append(write_plan(made))
             promised.append(arm.experiment)
     for path in written:
-        print(path)
+        print(shown(path))
     if written and not args.quiet:
         took = cost(core_hours(promised, int(number)))
         print(f"{len(written)} plan{'s' * (len(written) != 1)}, {took}; next:")
-        print("  git add results && git commit -m 'Plan the ablations'")
-        print(f"  repro run --plan {written[0]}   (and so on for each)")
+        print_commit(promised[0].paper, written, "results", "Plan the ablations")
+        print(f"  repro run --plan {shown(written[0])}   (and so on for each)")
     return 0
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 from repro.commands.arguments import add_experiment, counts, whole
 from repro.errors import ReproError
@@ -61,6 +63,18 @@ def execute(args: argparse.Namespace) -> int:
         print("  no claim of the card is about this: the runs will be kept, nothing judged")
     print(f"written to {shown(path)}")
     print("next:")
-    print(f"  git add {shown(path.parent)} && git commit -m 'Plan {experiment.title}'")
+    print_commit(experiment.paper, [path], shown(path.parent), f"Plan {experiment.title}")
     print(f"  repro run --plan {shown(path)}")
     return 0
+
+
+def print_commit(paper: str, plans: Iterable[Path], folder: str, message: str) -> None:
+    """What makes plans a promise: how arms that are new behave today, then a commit."""
+    from repro import fingerprints
+    from repro.plans import shown
+
+    known = fingerprints.read(paper)
+    if {path.parent.name for path in plans} - known.arms.keys() - known.without.keys():
+        print(f"  repro stale --write {paper}")
+        folder += f" {shown(fingerprints.path_of(paper))}"
+    print(f"  git add {folder} && git commit -m '{message}'")
