@@ -14,11 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from implementations import ppo_2017
+from repro.training.choices import Off, ReturnStd, RewardFactor
 from repro.training.hparams import Choice, Count, NonNegative
 from repro.training.hparams import HParams as Strict
 from repro.training.run import Run
 
-HParams = ppo_2017.HParams
+
+class HParams(ppo_2017.HParams, frozen=True, kw_only=True):
+    """PPO's, with a reward scale where it normalises rewards or does not."""
+
+    reward_normalization: ReturnStd | RewardFactor | Off  # type: ignore[assignment]
+
 
 WAITING = {
     "trpo": "TRPO has no implementation here yet; the set ppo runs",
@@ -53,7 +59,8 @@ MEASURED = {"two-halves": TwoHalves}  # sets that `measure` takes, and their typ
 
 def train(run: Run[HParams]) -> None:
     """PPO's training, as it is."""
-    ppo_2017.train(run)  # ppo-2017 alg.1
+    of_ppo: Any = run
+    ppo_2017.train(of_ppo)  # ppo-2017 alg.1
 
 
 def halves(runs: int) -> NDArray[np.bool_]:

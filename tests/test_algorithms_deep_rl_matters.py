@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import evidence_tools as tools
 import msgspec
 import numpy as np
@@ -92,6 +94,21 @@ def test_training_is_ppos(tmp_path):
     for seed in (0, 1):
         ours, theirs = (tmp_path / name / f"seed-{seed}.jsonl" for name in ("here", "ppo"))
         assert ours.read_text() == theirs.read_text()
+
+
+def test_a_reward_scale_changes_what_is_learnt_and_not_what_is_reported(tmp_path):
+    logs = {}
+    for name, factor in (("none", None), ("one", 1.0), ("tenth", 0.1)):
+        chosen = {"kind": "none"} if factor is None else {"kind": "factor", "factor": factor}
+        hp, env = tiny(PAPER, "ppo", "Reacher", reward_normalization=chosen)
+        deep_rl_matters_2017.train(make_run(hp, env, tmp_path / name, [0], 256))
+        lines = (tmp_path / name / "seed-0.jsonl").read_text().splitlines()
+        logs[name] = [json.loads(line) for line in lines]
+    assert logs["one"] == logs["none"]  # and with it every return that was reported
+    first, last = ({name: log[k] for name, log in logs.items()} for k in (1, -1))
+    assert first["tenth"] == first["none"]  # of the task, before anything is learnt
+    assert first["tenth"]["kind"] == "episode"
+    assert last["tenth"] != last["none"]
 
 
 def test_the_wide_arm_is_wide(tmp_path):

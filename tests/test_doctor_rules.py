@@ -191,6 +191,15 @@ def test_values_of_normalised_rewards_have_a_unit_of_their_own():
     assert found["reward-scale"] == "clean"
 
 
+def test_values_of_scaled_rewards_are_held_to_scaled_returns():
+    """Returns of 10 or so: values of 40 are possible only with larger rewards."""
+    for factor, impossible, far in ((1.0, "warns", "clean"), (100.0, "clean", "clean"),
+                                    (1e-5, "warns", "warns")):  # fmt: skip
+        found = answers(run(seed(value=series(0.0, 400.0)), **hparams(
+            reward_normalization={"kind": "factor", "factor": factor})))  # fmt: skip
+        assert (found["values-impossible"], found["reward-scale"]) == (impossible, far), factor
+
+
 def test_returns_that_never_vary_do_not_make_seeds_identical():
     stuck = [SeedHistory(n, episodes=Series(list(POINTS), [-200.0] * 100), lengths=[200] * 100)
              for n in range(3)]  # fmt: skip

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro.training.normalise import ObservationNormalizer, RewardNormalizer, RunningMoments
+from repro.training.normalise import (
+    ObservationNormalizer,
+    RewardNormalizer,
+    RewardScale,
+    RunningMoments,
+)
 
 SEEDS, SHAPE = 2, (3,)
 
@@ -198,3 +203,12 @@ def test_state_round_trips(chance):
     observations.update(probe)
     copy.update(probe)
     assert np.array_equal(observations(probe), copy(probe))
+
+
+def test_a_reward_scale_is_the_same_whatever_came_before(chance):
+    normalizer = RewardScale(0.25)
+    for _ in range(3):
+        reward, done = chance.normal(size=(SEEDS, 2)), chance.random((SEEDS, 2)) < 0.5
+        assert np.array_equal(normalizer(reward, done, np.array([True, False])), reward / 4)
+        assert np.array_equal(normalizer.scaled(reward), reward / 4)
+    assert normalizer.state_dict() == {}

@@ -41,9 +41,9 @@ def values_impossible(run: RunHistory) -> Seen:
     gamma = run.number("gamma")
     if gamma is None:
         return unknown("the discount is not among the hyperparameters")
-    if run.kind("reward_normalization") not in (None, "none"):
+    scale = reward_factor(run)
+    if scale is None:
         return unknown("rewards are normalised, so values have a unit of their own")
-    scale = abs(run.number("reward_scale") or 1.0)
     most, ratio, high = 0.0, 0.0, []
     for seed in seeds:
         possible = scale * greatest_value(seed.episodes.values, seed.lengths, gamma)
@@ -102,15 +102,24 @@ def gradients_clipped(run: RunHistory) -> Seen:
     return clean(figure)
 
 
+def reward_factor(run: RunHistory) -> float | None:
+    """What multiplies the rewards; None where running statistics do, so that it changes."""
+    choice = run.hparams.get("reward_normalization")
+    if isinstance(choice, Mapping) and choice.get("kind") == "factor":
+        return float(choice["factor"])
+    normalised = run.kind("reward_normalization") not in (None, "none")
+    return None if normalised else abs(run.number("reward_scale") or 1.0)
+
+
 def reward_scale(run: RunHistory) -> Seen:
     """Size of the discounted return that the value function has to fit."""
-    if run.kind("reward_normalization") not in (None, "none"):
+    scale = reward_factor(run)
+    if scale is None:
         return clean("rewards are normalised")
     gamma = run.number("gamma")
     seeds = [s for s in run.trained if s.episodes.values and s.lengths]
     if not seeds or gamma is None:
         return unknown(run.missing.get("log", "no episode has ended, or no discount is known"))
-    scale = abs(run.number("reward_scale") or 1.0)
     found = {s.seed: scale * greatest_value(s.episodes.values, s.lengths, gamma) for s in seeds}
     outside = [seed for seed, size in found.items()
                if size and not SMALLEST_SCALE <= size <= LARGEST_SCALE]  # fmt: skip

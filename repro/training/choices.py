@@ -20,7 +20,7 @@ from repro.training.hparams import (
     Positive,
 )
 from repro.training.networks import Initializer, normc, orthogonal
-from repro.training.normalise import ObservationNormalizer, RewardNormalizer
+from repro.training.normalise import ObservationNormalizer, RewardNormalizer, RewardScale
 from repro.training.optim import Adam, FlatParameters, RMSProp
 from repro.training.recurrent import LSTM
 from repro.training.rng import Streams
@@ -203,3 +203,13 @@ class ReturnStd(Choice, frozen=True, kw_only=True, tag="return-std"):
             self.epsilon,
             reset=self.reset == "episode",
         )
+
+
+class RewardFactor(Choice, frozen=True, kw_only=True, tag="factor"):
+    """Every reward times one number, chosen beforehand."""
+
+    factor: Positive
+
+    def make(self, seeds: int, per_seed: int, gamma: float) -> RewardScale:
+        del seeds, per_seed, gamma  # the same for all, and nothing is counted
+        return RewardScale(self.factor)

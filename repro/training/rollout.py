@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repro.training.choices import Off, ReturnStd, RunningObservation
+from repro.training.choices import Off, ReturnStd, RewardFactor, RunningObservation
 from repro.training.environments import Box, Discrete
 from repro.training.evaluate import Act
 from repro.training.policies import Distribution, Sampler
@@ -134,7 +134,7 @@ class Collector:
         horizon: int,
         clip_actions: bool,
         observations: RunningObservation | Off,
-        rewards: ReturnStd | Off,
+        rewards: ReturnStd | RewardFactor | Off,
         gamma: float,
         until_end: bool = False,
         memory: Memory | None = None,
@@ -148,7 +148,7 @@ class Collector:
         if isinstance(observations, RunningObservation):
             self.observations = observations.make(S, shape)
             self.update_every_step = observations.update == "step"
-        if isinstance(rewards, ReturnStd):
+        if not isinstance(rewards, Off):
             self.rewards = rewards.make(S, E, gamma)
         self.continuous = isinstance(envs.action_space, Box)
         self._bounded = bounded_by(envs.action_space, clip_actions)
