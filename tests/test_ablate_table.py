@@ -56,6 +56,8 @@ def test_two_tasks_weigh_alike_and_only_common_ones_count():
     assert rows["half"].score == pytest.approx(0.75)
     assert rows["half"].ours is None
     assert rows["alike"].tasks == 1
+    assert rows["alike"].score > rows["half"].score  # and yet below it: of one task alone
+    assert list(rows) == ["paper", "half", "alike"]
 
 
 def test_orderings_are_held_against_the_paper():

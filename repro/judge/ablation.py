@@ -129,30 +129,30 @@ def table(
     better: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """The rows, best first, then those that were not run in the order given.
+    """The rows, best first, after them those that were run on fewer tasks, whose scores are of
+    those tasks alone, and last those that were not run, in the order given.
 
     samples: what was run. published: the paper's figure of an arm, the standard set's as `paper`.
     worse, better: arms that the paper says are below and above the standard set, where it does not
     print both figures.
-    Scores of arms that were run on fewer tasks than others are of those tasks. random: task → the
-    random policy's return, where it was measured.
+    random: task → the random policy's return, where it was measured.
     """
     rows = [
         _changed(_row(samples, random, arm, published.get(arm)), kind=(kinds or {}).get(arm))
         for arm in arms
     ]
-    run = sorted((row for row in rows if row.tasks), key=_level, reverse=True)
+    run = sorted((row for row in rows if row.tasks), key=_rank, reverse=True)
     theirs = {arm: _sign(published, arm, worse, better) for arm in arms}
     run = _with_orderings(run, samples, random, theirs)
     run = _with_neighbours(run, samples, random)
     return [*run, *(row for row in rows if not row.tasks)]
 
 
-def _level(row: Row) -> float:
-    """What rows stand in order of: the return of a single task, else the score."""
+def _rank(row: Row) -> tuple[int, float]:
+    """What rows stand in order of: their tasks, then a single task's return or the score."""
     if row.ours is not None:
-        return row.ours.mean
-    return -math.inf if row.score is None else row.score
+        return row.tasks, row.ours.mean
+    return row.tasks, -math.inf if row.score is None else row.score
 
 
 def _row(samples: Samples, random: Mapping[str, float], arm: str, published: float | None) -> Row:
