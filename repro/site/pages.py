@@ -75,6 +75,7 @@ def paper(library: Library, found: Paper) -> dict[str, Any]:
         "uses": library.uses.get(found.id, {}),
         "bibtex": bibtex(found.card) if found.card else None,
         "tables": _tables(found.card) if found.card else [],
+        "curves": [(task, found, results) for task, results in found.drawn_by_env.items()],
         "sets": [_set(hparam_set) for hparam_set in found.sets.values()],
         "commands": _commands(found),
         "abouts": _abouts(found),
@@ -142,7 +143,12 @@ def environment(library: Library, env: str) -> dict[str, Any]:
         "here": here,
         "tested": tested,
         "open": [row for row in rows if row not in tested],
-        "results": [(p, result) for p in here for result in p.drawn if result.env == env],
+        "curves": [
+            (f"{p.id} on {task}", p, results)
+            for p in here
+            for task, results in p.drawn_by_env.items()
+            if results[0].env == env
+        ],
         "silent": [p for p in here if not p.claims_on(env)],
     }
 
