@@ -49,9 +49,14 @@ def plot_ablations(
                 axes.text(0.02, place, words, color=MUTED, va="center", fontsize=8.5,
                           transform=axes.get_yaxis_transform())  # fmt: skip
                 continue
-            axes.plot(ends, [place, place], color=OURS, lw=2.2, alpha=0.45, solid_capstyle="butt")
+            if ends:
+                axes.plot(ends, [place] * 2, color=OURS, lw=2.2, alpha=0.45, solid_capstyle="butt")
             axes.plot(middle, place, "o", color=OURS, ms=6, zorder=3)
         names = [f"{row.arm} ({alias[row.arm]})" if row.arm in alias else row.arm for row in rows]
+        tasks = max(row.tasks for row in rows)
+        for place, row in enumerate(rows):
+            if 0 < row.tasks < tasks:
+                names[place] += f", {row.tasks} of {tasks} tasks"
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.grid(False, axis="y")
@@ -61,7 +66,8 @@ def plot_ablations(
                       label="published")  # fmt: skip
         if returns is None:
             axes.axvline(0, color=MUTED, lw=0.9, ls=(0, (1, 2)))
-            axes.set_xlabel("score: random policy = 0, best arm = 1, mean over tasks")
+            over = f", mean over {tasks} tasks" if tasks > 1 else ""
+            axes.set_xlabel(f"score: random policy = 0, best arm = 1{over}")
         else:
             for what, value in returns.items():
                 axes.axvline(value, color=MUTED, lw=0.9, ls=(0, (1, 2)), label=what)
@@ -72,17 +78,18 @@ def plot_ablations(
     return target
 
 
-def _ours(row: Row, returns: bool) -> tuple[float | None, tuple[float, float]]:
-    """What is drawn of an arm: the middle (None: nothing), and the ends of its 95 % interval."""
+def _ours(row: Row, returns: bool) -> tuple[float | None, tuple[float, float] | None]:
+    """What is drawn of an arm: the middle and the ends of its 95 % interval, where it has them."""
     from repro.judge.statistics import ONE_LOOK_LEVEL, half_width, own_error
 
     if not returns:
-        return row.score, (row.low or 0.0, row.high or 0.0)
+        return row.score, None if row.low is None or row.high is None else (row.low, row.high)
     if row.ours is None:
-        return None, (0.0, 0.0)
-    middle, half = row.ours.mean, 0.0
-    if row.ours.std is not None:
-        half = float(half_width(*own_error(row.ours.std, row.ours.n), ONE_LOOK_LEVEL))
+        return None, None
+    middle = row.ours.mean
+    if row.ours.std is None:
+        return middle, None
+    half = float(half_width(*own_error(row.ours.std, row.ours.n), ONE_LOOK_LEVEL))
     return middle, (middle - half, middle + half)
 
 

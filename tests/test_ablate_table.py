@@ -35,6 +35,8 @@ def test_scores_are_the_papers_and_rows_stand_best_first():
     assert [row.arm for row in rows] == ["paper", "alike", "half", "gone"]
     assert [row.score for row in rows] == [1.0, pytest.approx(0.999), 0.5, None]
     assert rows[0].published == 0.8
+    assert [cells(row, 1)[4] for row in rows[:3]] == ["1.00", "1.00 ± 0.01", "0.50 ± 0.01"]
+    assert (rows[0].error, rows[0].low) == (None, None)  # the best of its only task
     assert (rows[3].tasks, rows[3].seeds) == (0, 0)
 
 
@@ -58,6 +60,26 @@ def test_two_tasks_weigh_alike_and_only_common_ones_count():
     assert rows["alike"].tasks == 1
     assert rows["alike"].score > rows["half"].score  # and yet below it: of one task alone
     assert list(rows) == ["paper", "half", "alike"]
+
+
+def test_the_error_of_a_score_has_the_degrees_of_freedom_of_both_arms():
+    wide = {"A": {"paper": sample(100.0, 30.0, 3), "half": sample(50.0, 1.0, 40)}}
+    half = table(wide, RANDOM, ["half"], {})[0]
+    # 0.5 × 30/√3 = 8.660 beside 1/√40 = 0.158, over 100; df = 2.0013 by Satterthwaite
+    assert half.error == pytest.approx(0.08662, rel=1e-3)
+    assert half.high - half.score == pytest.approx(4.302 * 0.08662, rel=1e-3)
+
+
+def test_arms_that_never_vary_are_apart_or_the_same():
+    still = {"A": {"paper": sample(9.0, 0.0), "less": sample(8.0, 0.0), "as": sample(9.0, 0.0)}}
+    assert difference(still, "paper", "less", RANDOM).p == 0.0
+    assert difference(still, "paper", "as", RANDOM).p == 1.0
+
+
+def test_a_difference_says_where_it_is_of_fewer_tasks_than_its_row():
+    two = ONE | {"B": {"half": sample(60.0), "alike": sample(50.0)}}
+    rows = {row.arm: row for row in table(two, RANDOM, ["paper", "half"], {})}
+    assert cells(rows["half"], 2)[5].endswith("(1 of 2 tasks)")
 
 
 def test_orderings_are_held_against_the_paper():

@@ -124,6 +124,19 @@ def test_a_diverged_seeds_curve_falls_to_random():
     assert "1 diverged" in verdict.marks
 
 
+def test_a_curve_is_warned_of_like_a_level():
+    seeds = learners(lambda s: 0.0)
+    lost = [(int(s), -280.0) for s in GRID[1:]]
+    seeds[3] = seed(1003, 0.0, curve=lost)
+    verdict = judge(curve_claim(), evidence(seeds=seeds), context=with_curve())
+    assert any("Failed seeds (1003)" in line for line in verdict.warnings)
+    assert any("skewed" in line for line in verdict.warnings)
+    prefix = judge(curve_claim(), evidence(seeds=seeds, steps=500_000), context=with_curve())
+    assert any("Failed seeds (1003)" in line for line in prefix.warnings)
+    sound = judge(curve_claim(), evidence(seeds=learners(lambda s: 0.0)), context=with_curve())
+    assert sound.warnings == []
+
+
 def test_a_curves_prefix():
     seeds = [
         seed(one.seed, 0.0, steps=500_000, curve=one.curve[:5]) for one in learners(lambda s: 0.0)
@@ -196,6 +209,17 @@ def test_ordering_over_several_tasks_averages_in_units_of_the_gain():
     verdict = judge_claim(rule, runs, both, context)
     assert verdict.answer == "reproduced"
     assert verdict.interval.difference == pytest.approx((1000 / 2000 + 50 / 100) / 2)
+    # A task with one of the arms is left out, whichever arm it is; one task is not several.
+    names = ["HalfCheetah", "Hopper", "Walker2d"]
+    third = card(rule, ablations=NO_CLIP, environments=names)
+    for ablation in (None, "no-clip"):
+        half = evidence(spread(1.0, 1.0), env="Walker2d-v4", ablation=ablation)
+        assert judge_claim(rule, [*runs, half], third, context).interval == verdict.interval
+    alone = judge_claim(rule, runs[:3], both, context)
+    assert alone.answer == "not tested"
+    assert "there is one" in alone.reasons[0]
+    assert alone.command.startswith("repro plan ppo-2017 --env Hopper --hparams mujoco --ablation")
+    assert "there is none" in judge_claim(rule, [], both, context).reasons[0]
 
 
 def test_not_worse():
@@ -236,6 +260,25 @@ def test_censored_times_count_with_the_budget():
     gone = [*timed(spread(40_000.0, 3000.0))[:9], seed(1009, 0.0, status="diverged", metrics={})]
     assert judge(time_claim(), evidence(seeds=gone)).seeds[9].value == float(STEPS)
     assert judge(time_claim(), evidence(spread(0.0, 1.0))).answer == "not tested"
+
+
+def test_a_budget_that_ends_before_the_published_time_decides_nothing_for_censored_seeds():
+    figure = published(1.1 * STEPS, std=3_000.0, band="std", seeds=10)
+    rule = TimeTo(threshold=475.0, tolerance=0.2)
+    late = claim(figure, rule, metric="steps-to-threshold")
+    nobody = judge(late, evidence(seeds=timed([float(STEPS)] * 10, censored=range(10))))
+    assert nobody.answer == "inconclusive"
+    assert any("budget is no longer" in line for line in nobody.reasons)
+    assert judge(late, evidence(seeds=timed(spread(0.9 * STEPS, 3000.0)))).answer == "reproduced"
+
+
+def test_a_diverged_seed_never_reached_the_threshold():
+    name = "never-reached-threshold@475"
+    rule = claim(check=Property(measure=name, at_most=0.3))
+    seeds = [seed(1000 + k, 0.0, metrics={name: 0.0}) for k in range(9)]
+    verdict = judge(rule, evidence(seeds=[*seeds, seed(1009, 0.0, status="diverged", metrics={})]))
+    assert [one.value for one in verdict.seeds] == [0.0] * 9 + [1.0]
+    assert any("count with 1." in line for line in verdict.reasons)
 
 
 def test_times_of_a_longer_run_are_cut_at_the_claims_horizon():
@@ -298,6 +341,11 @@ def test_aggregate_of_table_1():
     assert verdict.answer == "not tested"
     assert "--env Hopper" in verdict.command
     assert "--ablation no-clip" in verdict.command
+    lost = [*runs[:2], evidence(spread(-9.0, 5.0), env="Hopper-v4"),
+            evidence(spread(-8.0, 5.0), env="Hopper-v4", ablation="no-clip")]  # fmt: skip
+    verdict = judge_claim(rule, lost, card(rule, ablations=NO_CLIP), context)
+    assert verdict.answer == "not tested"
+    assert "Hopper: no arm beats the random policy" in verdict.reasons[0]
     other = claim(check=Aggregate(environments=["Hopper"], aggregator="mean"), env="several")
     with pytest.raises(ReproError, match="mean-normalised-random-best"):
         judge_claim(other, runs, card(other), context)

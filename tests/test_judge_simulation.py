@@ -191,6 +191,24 @@ def test_the_number_of_seeds_recommended_decides_as_often_as_said():
     assert found.in_truth < 0.7
 
 
+def test_scores_of_a_table_cover_where_arms_differ_and_are_too_low_where_they_are_alike():
+    generator = np.random.default_rng(5)
+    covers, low = simulation.scores(generator, 1.0, n=3, tasks=7, arms=6, trials=100)
+    assert covers > 0.9
+    assert abs(low) < 0.01
+    covers, low = simulation.scores(generator, 0.0, n=3, tasks=7, arms=6, trials=100)
+    assert covers < 0.5
+    assert low > 0.04
+
+
+@pytest.mark.parametrize("dominant", [None, 0.5])
+def test_arms_that_are_alike_are_seldom_told_apart(dominant):
+    generator = np.random.default_rng(6)
+    rates = simulation.false_orderings(generator, 3, 7, dominant, (0.05, 0.005), trials=1000)
+    assert rates[0] <= 0.06
+    assert rates[1] <= 0.01
+
+
 def check_table(name: str) -> None:
     """Same words, and every number within half a percentage point (of counts: half a seed)."""
     number = re.compile(r"-?\d+(?:\.\d+)?")

@@ -37,6 +37,8 @@ class Row:
             verdict("reproduced", "InvertedPendulum-v4")], "reproduced"),
         Row("one task only", [verdict("reproduced")], "partly"),
         Row("one task twice", [verdict("reproduced"), verdict("reproduced")], "partly"),
+        Row("several tasks, which may be pendulums", [verdict("reproduced", "several"),
+            verdict("reproduced", "Pendulum-v1")], "partly"),
         Row("pendulums only", [verdict("reproduced", "InvertedPendulum-v4"),
             verdict("reproduced", "Pendulum-v1")], "partly"),
         Row("one refuted", [verdict("reproduced"), verdict("reproduced", "Hopper-v4"),

@@ -22,7 +22,8 @@ def cells(row: Row, tasks: int) -> list[str]:
         ours = text.plus_minus(row.ours.mean, row.ours.std)
     elif row.tasks:
         ours = f"{row.tasks} of {tasks} tasks"
-    score = "–" if row.score is None else f"{row.score:.2f} ± {row.error:.2f}".replace("-", "−")
+    score = "–" if row.score is None else f"{row.score:.2f}".replace("-", "−")
+    score += "" if row.error is None else f" ± {row.error:.2f}"
     below = {None: "–", True: "apart", False: "not separable"}[row.separable]
     p = "" if row.below_p is None else f" (p {row.below_p:.2g})"
     order = row.ordering or "–"
@@ -35,14 +36,15 @@ def cells(row: Row, tasks: int) -> list[str]:
         ours,
         f"{row.seeds} ({row.kind})" if row.kind else str(row.seeds or "–"),
         score,
-        _gap(row.difference),
+        _gap(row.difference, row.tasks),
         order,
         below + p,
     ]
 
 
-def _gap(apart: Difference | None) -> str:
-    """A difference with its interval: two decimals of a gain, four digits of returns."""
+def _gap(apart: Difference | None, tasks: int) -> str:
+    """A difference with its interval: two decimals of a gain, four digits of returns; and over how
+    many tasks, where it is not all that the arm has run on."""
     if apart is None:
         return "–"
 
@@ -51,7 +53,8 @@ def _gap(apart: Difference | None) -> str:
             return ("+" if value > 0 else "") + text.number(value)
         return f"{value:+.2f}".replace("-", "−")
 
-    return f"{signed(apart.value)} [{signed(apart.low)}, {signed(apart.high)}]"
+    over = f" ({apart.tasks} of {tasks} tasks)" if apart.tasks < tasks else ""
+    return f"{signed(apart.value)} [{signed(apart.low)}, {signed(apart.high)}]{over}"
 
 
 def notes(
@@ -70,8 +73,9 @@ def notes(
     unit = "returns" if len(samples) == 1 else "that unit"
     lines = [
         "ours: mean and standard deviation over seeds; score: random = 0, best arm = 1 (mean "
-        f"over tasks), with its standard error; standard − arm in {unit}, 95 % interval; p by "
-        "Welch's test, corrected after Holm within its column, 0.05 decides."
+        f"over tasks), with its standard error, too small where arms are close; standard − arm in "
+        f"{unit}, 95 % interval; p by Welch's test, corrected after Holm within its column, 0.05 "
+        "decides."
     ]
     if env in random:
         lines.append(f"The random policy's return is {text.number(random[env])}.")

@@ -31,12 +31,12 @@ Samples = Mapping[str, Mapping[str, Sample]]  # task → arm → its seeds
 class Difference(Data, frozen=True, kw_only=True):
     """One arm less another. unit: *return* on a single task; over several *gain*: the mean over the
     tasks that both have run on, in units of the best arm's gain over the random policy.
-    p: two-sided, None where nothing varies."""
+    p: two-sided."""
 
     value: float
     low: float
     high: float
-    p: float | None
+    p: float
     tasks: int
     unit: Literal["return", "gain"]
 
@@ -46,10 +46,10 @@ class Row(Data, frozen=True, kw_only=True):
 
     ours: the seeds of a single task. seeds: fewest of a task; kind: which they are, in words.
     score: the paper's aggregate (random = 0, best arm = 1, mean over tasks; see `unscored`), error:
-    its standard error, low and
-    high: its 95 % interval. published: the paper's figure. ordering: *as published*, *the other way
-    round*, *undecided* or *not stated* for the comparison with the standard set; ordering_p and
-    below_p after Holm. below: the row that follows; separable: whether the two can be told apart.
+    its standard error, low and high: its 95 % interval, None of an arm that is the best of every
+    task. published: the paper's figure. ordering: *as published*, *the other way round*,
+    *undecided* or *not stated* for the comparison with the standard set; ordering_p and below_p
+    after Holm. below: the row that follows; separable: whether the two can be told apart.
     """
 
     arm: str
@@ -104,7 +104,7 @@ def difference(samples: Samples, first: str, second: str, random: Mapping[str, f
     value, variance, df = sums(parts)
     error = math.sqrt(variance)
     half = float(half_width(error, df, ONE_LOOK_LEVEL))
-    p = 2.0 * float(special.stdtr(df, -abs(value) / error)) if error > 0 else None
+    p = 2.0 * float(special.stdtr(df, -abs(value) / error)) if error > 0 else float(value == 0)
     return Difference(
         value=value,
         low=value - half,
@@ -170,6 +170,8 @@ def _row(samples: Samples, random: Mapping[str, float], arm: str, published: flo
     if not scored:
         return row
     score = mean_normalised_random_best(scored, arm, random)
+    if all(max(arms, key=lambda name: arms[name].mean) == arm for arms in scored.values()):
+        return _changed(row, score=score.value)
     half = float(half_width(score.error, score.df, ONE_LOOK_LEVEL))
     return _changed(
         row,

@@ -24,22 +24,30 @@ def mean_normalised_random_best(
 
     samples: task → arm → its seeds. Every task weighs alike (the paper ran three seeds on each).
     The error of the best arm's mean, which the score is divided by, is carried through to first
-    order; on a task where this arm is the best itself, its score is 1 and does not vary.
+    order; on a task where this arm is the best itself, its score is 1 and does not vary. Which arm
+    is best is taken as known: where arms are close, the score is too low and its error too small
+    (docs/judge.md has by how much).
     """
     parts, by_task = [], {}
     for task, arms in samples.items():
         best = max(arms, key=lambda name: arms[name].mean)
         top = arms[best].mean - random[task]
         if top <= 0:
-            raise ReproError(f"{task}: no arm beats the random policy, so nothing can be scaled by")
+            raise Untestable(f"{task}: no arm beats the random policy: nothing to scale by.")
         ours = arms[arm]
         ratio = (ours.mean - random[task]) / top
         by_task[task] = ratio
-        variance = 0.0
+        variance, df = 0.0, float(max(ours.n - 1, 1))
         if arm != best:
             theirs = arms[best]
-            variance = _error(ours) ** 2 + (ratio * _error(theirs)) ** 2
-        parts.append((ratio, variance / top**2, max(ours.n - 1, 1)))
+            both = (_error(ours) ** 2, (ratio * _error(theirs)) ** 2)
+            variance = sum(both)
+            if variance > 0:  # Satterthwaite's
+                df = variance**2 / sum(
+                    part**2 / max(side.n - 1, 1)
+                    for part, side in zip(both, (ours, theirs), strict=True)
+                )
+        parts.append((ratio, variance / top**2, df))
     value, variance, df = sums(parts)
     return Score(value=value, error=math.sqrt(variance), df=df, by_task=by_task)
 
@@ -116,7 +124,10 @@ def judge_aggregate(case: Case) -> Verdict:
         return case.not_tested("The card names no arms that the best could be taken from.")
     samples = {env: {name: p.sample for name, p in row.items()} for env, row in prepared.items()}
     random = {env: case.random(row[arm].evidence.env).mean for env, row in prepared.items()}
-    score = aggregator.compute(samples, arm, random)
+    try:
+        score = aggregator.compute(samples, arm, random)
+    except Untestable as lack:
+        return case.not_tested(str(lack))
     runs = [one for row in prepared.values() for one in row.values()]
     level = min(one.level for one in runs)
     marks = sorted({mark for one in runs for mark in one.marks})

@@ -43,11 +43,18 @@ def _judge(
     """Compare two arms on the claim's task, or on every task where both were run."""
     envs = [case.claim.env]
     if case.claim.env == SEVERAL:
-        envs = [env for env in case.card.environments if case.find(first, env)]
-        if not envs:
+        missing = {
+            env: [arm for arm in (first, second) if not case.find(arm, env)]
+            for env in case.card.environments
+        }
+        envs = [env for env, arms in missing.items() if not arms]
+        if len(envs) < 2:
+            lacking = [(len(arms), arms[0], env) for env, arms in missing.items() if arms]
+            _, arm, env = min(lacking, default=(1, first, SEVERAL), key=lambda one: one[0])
             return case.not_tested(
-                f'No task has a run of the arm "{first}".',
-                case.command(first, (case.card.environments or [SEVERAL])[0]),
+                f'A claim over several tasks needs two with a run of "{first}" and one of '
+                f'"{second}"; there {"is one" if envs else "is none"}.',
+                case.command(arm, env),
             )
     pairs: list[tuple[Prepared, Prepared]] = []
     for env in envs:
@@ -97,7 +104,7 @@ def _verdict(
     reasons += [line for pair in pairs for side in pair for line in side.reasons]
     if several:
         reasons.append("Each task's difference is divided by the larger of the arms' gains over "
-                       "random, then averaged over tasks.")  # fmt: skip
+                       "random, then averaged over the tasks that have both arms.")  # fmt: skip
     if interval is None:
         reasons.append("An arm with a single seed has no spread: nothing can be said.")
     else:

@@ -33,13 +33,18 @@ def judge_time_to(case: Case) -> Verdict:
     if theirs is None or figure is None:
         return case.not_tested("The card prints no time for this claim.")
     horizon = case.claim.steps or run.steps
-    censored = sum(
-        seed.metrics.get(never, 1.0) > 0 or (check.unit == "steps" and value.value >= horizon)
+    censored = [
+        value.value
         for seed, value in zip(run.seeds, ours.seeds, strict=True)
-    )
+        if seed.metrics.get(never, 1.0) > 0 or (check.unit == "steps" and value.value >= horizon)
+    ]
     margin = check.tolerance * abs(theirs.mean)
     result = compare(ours.sample, theirs, margin, ours.level, sign=-1)
     refused = undecidable(figure)
+    passes = result.answer in ("reproduced", "exceeds")
+    if passes and censored and min(censored) <= theirs.mean + margin:
+        # A seed that never got there would pass for one that did.
+        refused = "The whole budget is no longer than the published time and the margin."
     settleable = result.settleable and refused is None
     answer: Answer = result.answer if settleable else "inconclusive"
     if ours.reached is not None:
@@ -47,7 +52,8 @@ def judge_time_to(case: Case) -> Verdict:
     marks = [*ours.marks, *(["assumed spread"] if theirs.spread == "assumed" else [])]
     reasons = [
         f"Ours: {say_sample(ours.sample)} {check.unit} until the threshold {check.threshold:g}; "
-        f"{censored} of {ours.sample.n} seeds never got there and count with the whole budget.",
+        f"{len(censored)} of {ours.sample.n} seeds never got there and count with the whole "
+        "budget.",
         *ours.reasons,
         say_theirs(figure, theirs),
         f"Margin: {check.tolerance:g} × the published time = {number(margin)}; sooner is better.",

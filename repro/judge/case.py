@@ -36,6 +36,7 @@ SCORED = {
     "random": "the random policy's score",
     "budget": "the whole budget",
     "longest": "the longest that any seed took",
+    "one": "1",
     "none": "what they recorded",
 }
 
@@ -254,7 +255,7 @@ def _seed_value(
     if value is None and chosen.never == "longest":
         value = max(s.metrics.get(name, 0.0) for s in run.seeds)
     if value is None:
-        value = float(horizon)
+        value = 1.0 if chosen.never == "one" else float(horizon)
     return SeedValue(seed=seed.seed, value=float(value), status=seed.status)
 
 

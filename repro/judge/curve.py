@@ -19,6 +19,7 @@ from repro.judge.case import (
     looks,
     reached_step,
 )
+from repro.judge.cautions import cautions
 from repro.judge.compare import answer_of, compare
 from repro.judge.prefix import judge_prefix
 from repro.judge.published import curve_of, horizon, near_random, sample_of, undecidable
@@ -107,6 +108,7 @@ def judge_curve(case: Case) -> Verdict:
     if default is not None:
         reasons.append(f"At the usual tolerance of 0.2 × scale it would be: {default}.")
     first = compare(area.ours, area.theirs, margin, level, case.sign)
+    seeds = seed_values(run, np.asarray([row @ time_weights(grid) for row in values]))
     admissible = settleable and not {EXPLORATION, UNPLANNED, FEW} & set(marks)
     return case.verdict(
         answer,
@@ -117,11 +119,9 @@ def judge_curve(case: Case) -> Verdict:
         judged=admissible,
         counts=admissible and answer in DECIDED,
         marks=marks,
+        warnings=cautions(case.claim, case.metric, run, seeds, case.context),
         reasons=reasons,
-        seeds=[
-            SeedValue(seed=seed.seed, value=float(row @ time_weights(grid)), status=seed.status)
-            for seed, row in zip(run.seeds, values, strict=True)
-        ],
+        seeds=seeds,
         ours=area.ours,
         theirs=area.theirs,
         random=random.mean,
@@ -162,6 +162,14 @@ def at_steps(case: Case, run: Evidence, grid: Array) -> Array:
     return np.asarray(rows)
 
 
+def seed_values(run: Evidence, values: Array) -> list[SeedValue]:
+    """A number a seed, shape [seed], with the seeds it is of."""
+    return [
+        SeedValue(seed=seed.seed, value=float(value), status=seed.status)
+        for seed, value in zip(run.seeds, values, strict=True)
+    ]
+
+
 def on_grid(
     case: Case, run: Evidence, published: PublishedCurve, end: float
 ) -> tuple[Array, Array]:
@@ -181,12 +189,10 @@ def at_step(case: Case, run: Evidence, step: int) -> Prepared:
     """Our side at one step of a run that stopped there."""
     values = at_steps(case, run, np.asarray([step], dtype=np.float64))[:, 0]
     marks, level = looks(run)
-    seeds = [
-        SeedValue(seed=seed.seed, value=float(value), status=seed.status)
-        for seed, value in zip(run.seeds, values, strict=True)
-    ]
+    seeds = seed_values(run, values)
     sample = sample_of([seed.value for seed in seeds])
-    return Prepared(run, seeds, sample, level, step, [*marks, PREFIX])
+    warnings = cautions(case.claim, case.metric, run, seeds, case.context)
+    return Prepared(run, seeds, sample, level, step, [*marks, PREFIX], warnings)
 
 
 def compare_points(

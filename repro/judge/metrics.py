@@ -16,7 +16,7 @@ from repro.errors import ReproError, nearest
 
 Direction = Literal["higher", "lower"]
 Needs = Literal["training", "evaluation", "manifest"]
-Never = Literal["random", "budget", "longest", "none"]
+Never = Literal["random", "budget", "longest", "one", "none"]
 
 WINDOW = 100  # training episodes that a level averages over
 LAST_EVALUATIONS = 10
@@ -66,7 +66,7 @@ class Metric:
 
     per_seed False: it is not one number a seed (`compute` is None) and never decides a claim.
     never: what a run scores that never got there or diverged: the random policy, the budget in
-    steps, or the longest that any of the seeds took.
+    steps, the longest that any of the seeds took, or 1.
     """
 
     name: str
@@ -238,7 +238,7 @@ _ALL = (
            " clock; evaluation and checkpoints are not counted", "higher", "manifest", "none",
            (0.0, float("inf")), compute=_rate),
     Metric("never-reached-threshold", "1 where 100 episodes in a row never averaged the threshold",
-           "lower", "training", "budget", (0.0, 1.0), compute=_never_reached,
+           "lower", "training", "one", (0.0, 1.0), compute=_never_reached,
            parameter="threshold"),
     Metric("parameters-count", "trainable numbers of the networks", "lower", "manifest", "none",
            (0.0, float("inf")), exact=True, compute=_parameters),

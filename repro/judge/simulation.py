@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize
 
+from repro.judge.ablation import difference
+from repro.judge.aggregate import mean_normalised_random_best
 from repro.judge.curve import POINTS, point_indices, time_weights
 from repro.judge.samplers import Sampler
 from repro.judge.statistics import (
@@ -30,6 +32,7 @@ from repro.judge.statistics import (
     seeds_to_settle,
     welch,
 )
+from repro.judge.types import Sample
 
 MARGIN = DEFAULT_TOLERANCE
 SEEDS = (3, 5, 10, 20)
@@ -268,6 +271,66 @@ def ordering(
     half = half_width(*welch(spread, n, other, n), ONE_LOOK_LEVEL)
     difference = effect + first - second
     return float((difference > half).mean()), float((difference < -half).mean())
+
+
+def arms_of_table(
+    generator: np.random.Generator,
+    means: Sequence[float],
+    n: int,
+    tasks: int,
+    spread: float,
+    dominant: float | None = None,
+) -> dict[str, dict[str, Sample]]:
+    """One table of ablations: task → arm ("0", "1" …) → its n seeds, random being 0.
+
+    spread: between the seeds of an arm; dominant: that of the first task instead.
+    """
+    found: dict[str, dict[str, Sample]] = {}
+    for task in range(tasks):
+        std = spread if task or dominant is None else dominant
+        mean, s = summaries(generator, len(means), n, std)
+        found[str(task)] = {
+            str(arm): Sample(n=n, mean=float(m + mean[arm]), std=float(s[arm]))
+            for arm, m in enumerate(means)
+        }
+    return found
+
+
+def scores(
+    generator: np.random.Generator, step: float, n: int, tasks: int, arms: int = 11,
+    spread: float = 0.1, trials: int = TRIALS // 20,
+) -> tuple[float, float]:  # fmt: skip
+    """Scores of a table whose arms stand `step` standard deviations apart, the best gaining 1.
+
+    Returns how often their 95 % intervals cover the true scores, and how much too low they are,
+    both on average over the arms but the best.
+    """
+    means = [1.0 - step * spread * arm for arm in range(arms)]
+    random = {str(task): 0.0 for task in range(tasks)}
+    covered, low = [], []
+    for _ in range(trials):
+        table = arms_of_table(generator, means, n, tasks, spread)
+        for arm in range(1, arms):
+            score = mean_normalised_random_best(table, str(arm), random)
+            half = float(half_width(score.error, score.df, ONE_LOOK_LEVEL))
+            covered.append(abs(score.value - means[arm]) <= half)
+            low.append(means[arm] - score.value)
+    return float(np.mean(covered)), float(np.mean(low))
+
+
+def false_orderings(
+    generator: np.random.Generator, n: int, tasks: int, dominant: float | None,
+    levels: Sequence[float], trials: int = TRIALS // 4,
+) -> list[float]:  # fmt: skip
+    """How often two arms that are alike differ with a p of at most each level, over tasks that
+    weigh alike; dominant: the spread on the first task, elsewhere 0.1 of the gain."""
+    random = {str(task): 0.0 for task in range(tasks)}
+    found = []
+    for _ in range(trials):
+        table = arms_of_table(generator, (1.0, 1.0), n, tasks, 0.1, dominant)
+        gap = difference(table, "0", "1", random)
+        found.append(1.0 if gap is None else gap.p)
+    return [float(np.mean(np.asarray(found) <= level)) for level in levels]
 
 
 if __name__ == "__main__":

@@ -20,12 +20,14 @@ StatusWord = Literal[
     "reproduced", "partly", "not reproduced", "undecided", "scaled only", "no experiment"
 ]
 
-# Tasks that do not make a status by themselves: pendulums, classic control, toy text, and the
-# two-link arm, whose joints are a driven double pendulum.
+# Tasks that do not make a status by themselves: pendulums, classic control, toy text, the two-link
+# arm, whose joints are a driven double pendulum, what is measured without a task to be learnt, and
+# "several", which may be any of them.
 EASY = frozenset(
     {"Acrobot", "Blackjack", "CartPole", "CliffWalking", "FrozenLake", "FrozenLake8x8"}
     | {"MountainCar", "MountainCarContinuous", "Pendulum", "Taxi"}
     | {"InvertedPendulum", "InvertedDoublePendulum", "Reacher"}
+    | {"Bandit", "RandomMDP", "TwoHalves", "several"}
 )
 
 

@@ -25,6 +25,7 @@ KINDS: dict[str, Callable[[float], samplers.Sampler]] = {
     "lognormal (−2.3)": lambda std: samplers.mirrored(samplers.lognormal(std)),
 }
 PAIRS = ((5, 5), (10, 3), (10, 6), (10, 10), (20, 10))
+STEPS = (0.0, 0.25, 1.0, 3.0)  # between arms, in standard deviations
 EVERY_FIVE = (5, 10, 15, 20, 25, 30, 35, 40)
 
 
@@ -247,6 +248,32 @@ def orderings() -> str:
     return _table(["seeds an arm", "0", "0.5", "1", "1.5", "2"], rows)
 
 
+def scores() -> str:
+    """Scores of a table of eleven arms: how often an interval covers, and how much is missing."""
+    g = _generator("scores")
+    rows = []
+    for n in (3, 10):
+        for tasks in (1, 7):
+            found = [sim.scores(g, step, n, tasks) for step in STEPS]
+            cells = [f"{_percent(covers)} ({round(low, 2) + 0.0:.2f})" for covers, low in found]
+            rows.append([str(n), str(tasks), *cells])
+    return _table(["seeds an arm", "tasks", *(f"{step:g}" for step in STEPS)], rows)
+
+
+def false_orderings() -> str:
+    """How often two arms that are alike are told apart, on one task and over seven."""
+    g = _generator("false-orderings")
+    rows = []
+    for n in (3, 5, 10):
+        row = [str(n)]
+        for tasks, dominant in ((1, None), (7, None), (7, 0.5)):
+            rates = sim.false_orderings(g, n, tasks, dominant, (0.05, 0.005))
+            row.append(" / ".join(map(_percent, rates)))
+        rows.append(row)
+    head = ["seeds an arm", "one task", "seven tasks", "seven, one spreading 5×"]
+    return _table(head, rows)
+
+
 TABLES = {
     "errors-printed": errors_printed,
     "errors-assumed": errors_assumed,
@@ -262,6 +289,8 @@ TABLES = {
     "recommended": recommended,
     "noisy-margin": noisy_margin,
     "orderings": orderings,
+    "scores": scores,
+    "false-orderings": false_orderings,
 }
 
 
