@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from repro.doctor.findings import examine, listed, rules, warnings_line
@@ -11,7 +13,7 @@ STEPS = 100_000
 POINTS = range(1000, STEPS + 1, 1000)
 HPARAMS = {
     "gamma": 0.99,
-    "surrogate": {"kind": "clip"},
+    "surrogate": {"kind": "clip", "range": {"kind": "constant", "value": 0.2}},
     "max_grad_norm": {"kind": "global-norm", "max": 0.5},
     "time_limit": "bootstrap",
 }
@@ -134,6 +136,34 @@ def test_no_variance_is_explained_where_a_hidden_clock_decides():
     assert answers(run(blind, **hparams(time_limit="terminal")))["explained-variance"] == "clean"
     wrong = seed(explained_variance=series(-1.0))
     assert answers(run(wrong, **hparams(time_limit="terminal")))["explained-variance"] == "warns"
+
+
+def test_only_what_ended_at_the_limit_late_in_training_hides_the_clock():
+    # Short episodes at first, and by far the most; in the second half each ends at the limit.
+    ends = [1 + i * STEPS // 2000 for i in range(1000)] + [STEPS // 2 + k + 1 for k in range(400)]
+    episodes = Series(ends, [10.0] * 1000 + [500.0] * 400)
+    late = SeedHistory(0, episodes=episodes, lengths=[10] * 1000 + [500] * 400)
+    assert run(late).capped()
+    early = SeedHistory(0, episodes=episodes, lengths=[500] * 1000 + [10] * 400)
+    assert not run(early).capped()
+
+
+@pytest.mark.parametrize("name", ["critic_loss", "value_loss", "loss"])
+def test_a_growing_loss_is_seen_by_any_of_its_names(name):
+    growing = Series(list(POINTS), [10 ** (i / 12) for i in range(100)])
+    sick = seed(**{name: growing})
+    others = {n: s for n, s in sick.logged.items() if n == name or not n.endswith("loss")}
+    found = answers(run(dataclasses.replace(sick, logged=others)))
+    assert found["critic-loss-grows"] == "warns"
+
+
+def test_hardly_clipping_is_known_only_where_the_log_counts_at_the_clip_range():
+    never = seed(clip_fraction=series(0.001))
+    for found in ({"kind": "constant", "value": 0.1}, {"kind": "linear", "start": 0.2, "end": 0.0}):
+        history = run(never, **hparams(surrogate={"kind": "clip", "range": found}))
+        assert answers(history)["clip-fraction-low"] == "not looked at"
+    penalty = run(never, **hparams(surrogate={"kind": "fixed-kl", "beta": 1.0}))
+    assert answers(penalty)["clip-fraction-low"] == "not looked at"
 
 
 def test_a_policy_may_become_certain_after_it_has_learnt():

@@ -111,9 +111,14 @@ class RunHistory:
         return value.get("kind") if isinstance(value, Mapping) else None
 
     def capped(self) -> bool:
-        """Whether most episodes of the second half end at the time limit: at the same, greatest
-        length of all."""
-        lengths = [n for s in self.seeds for n in list(s.lengths)[len(s.lengths) // 2 :]]
+        """Whether most episodes of the second half of the steps end at the time limit: at the
+        same, greatest length of all."""
+        lengths = [
+            n
+            for s in self.seeds
+            for step, n in zip(s.episodes.steps, s.lengths, strict=False)
+            if step > self.steps / 2
+        ]
         longest = max((n for s in self.seeds for n in s.lengths), default=0)
         return bool(lengths) and sum(n == longest for n in lengths) > len(lengths) / 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from repro.doctor.findings import Rule, Seen, clean, needs_log, unknown
 from repro.doctor.history import RunHistory, SeedHistory, Series, mean
@@ -13,6 +14,7 @@ LARGEST_KL = 0.1  # twice the largest that Spinning Up calls usual
 SPIKE = 1.0  # nats; forty seeds of ppo1's and ppo2's settings stay below 0.06
 FALL = 0.25  # of what had been gained over the random policy
 AFTER = 0.03  # of the steps, before and after a spike
+CLIP = 0.2  # what the log counts ratios beyond, whatever the clip range
 HIGH_CLIP = 0.7  # the printed settings reach 0.45 on HalfCheetah
 LOW_CLIP = 0.005  # a step size a hundred times too small clips nothing
 STILL = 1e-6
@@ -62,7 +64,7 @@ def kl_spikes(run: RunHistory) -> Seen:
 
 
 def clip_fraction_high(run: RunHistory) -> Seen:
-    """Most samples lie beyond the clip range: epochs or step size are too many or too large."""
+    """Most ratios lie more than 0.2 from 1: epochs or step size are too many or too large."""
     found = run.medians("clip_fraction", half=2)
     if not found:
         return needs_log(run, "clip_fraction")
@@ -73,8 +75,11 @@ def clip_fraction_high(run: RunHistory) -> Seen:
 
 def clip_fraction_low(run: RunHistory) -> Seen:
     """Hardly a sample reaches the clip range, while the step size has not yet been annealed."""
-    if run.kind("surrogate") != "clip":
+    surrogate = run.hparams.get("surrogate")
+    if not isinstance(surrogate, Mapping) or surrogate.get("kind") != "clip":
         return unknown("the surrogate does not clip")
+    if surrogate.get("range") != {"kind": "constant", "value": CLIP}:
+        return unknown(f"the log counts ratios beyond {CLIP}, which is not the clip range here")
     found = run.medians("clip_fraction", half=1)
     if not found:
         return needs_log(run, "clip_fraction")
@@ -213,15 +218,15 @@ RULES = (
     ),
     Rule(
         "clip-fraction-high",
-        f"at most {HIGH_CLIP} of the samples",
-        "the policy moves far beyond the clip range in one iteration: too many epochs, too large "
-        "a step size, or old log-probabilities that are not those of the actor",
+        f"ratios farther than {CLIP} from 1 on at most {HIGH_CLIP} of the samples",
+        "the policy moves far beyond the usual clip range in one iteration: too many epochs, too "
+        "large a step size, or old log-probabilities that are not those of the actor",
         "Schulman et al. 2017, eq. 7; bound ours, from the committed runs",
         clip_fraction_high,
     ),
     Rule(
         "clip-fraction-low",
-        f"at least {LOW_CLIP} of the samples",
+        f"ratios farther than {CLIP} from 1 on at least {LOW_CLIP} of the samples",
         "no update reaches the clip range, so that nothing is bounded: step size or epochs are far "
         "too small, or the ratio is that of the policy with itself",
         "Schulman et al. 2017, eq. 7; bound ours, from the committed runs",

@@ -12,6 +12,7 @@ LEAST_EXPLAINED = 0.05
 WORSE_THAN_NOTHING = -0.5
 TOO_HIGH = 3.0  # times the greatest value that the returns seen allow
 MANY_TIMES = 100.0  # the bound on a gradient's norm
+LOSSES = ("critic_loss", "value_loss", "loss")  # of a value function, as the papers name it
 LARGEST_SCALE, SMALLEST_SCALE = 1e4, 1e-3
 
 
@@ -130,13 +131,14 @@ def reward_scale(run: RunHistory) -> Seen:
 
 
 def losses_grow(run: RunHistory) -> Seen:
-    """A critic whose loss grows far beyond the growth of the squared returns."""
-    seeds = [s for s in run.logging("critic_loss") if len(s.episodes.values) >= 20]
+    """A value function whose loss grows far beyond the growth of the squared returns."""
+    name = next((name for name in LOSSES if run.logging(name)), LOSSES[0])
+    seeds = [s for s in run.logging(name) if len(s.episodes.values) >= 20]
     if not seeds:
-        return needs_log(run, "critic_loss")
+        return needs_log(run, name)
     grown, largest = [], 0.0
     for seed in seeds:
-        losses = seed.logged["critic_loss"].values
+        losses = seed.logged[name].values
         tenth = max(1, len(losses) // 10)
         first, last = median(losses[tenth : 2 * tenth] or losses), median(losses[-tenth:])
         early = mean(abs(r) for r in seed.episodes.values[:WINDOW]) or 0.0
@@ -171,7 +173,7 @@ RULES = (
     Rule(
         "critic-loss-grows",
         "below a thousandfold growth",
-        "the critic diverges: step size too large, targets that chase themselves",
+        "the value function diverges: step size too large, targets that chase themselves",
         "van Hasselt et al. 2018, Deep RL and the Deadly Triad; bound ours",
         losses_grow,
     ),
