@@ -94,6 +94,18 @@ def evidence_for(experiment: Experiment, seeds: Sequence[int] = ()) -> tuple[Pat
     return None
 
 
+def steps_run(experiment: Experiment) -> int | None:
+    """The steps of the experiment's planned result, where those are others than its own."""
+    from repro.evidence import experiment_of
+    from repro.plans import result_folder
+
+    folder = result_folder(experiment)
+    if not (folder / "metrics.json").is_file():
+        return None
+    steps = experiment_of(folder).steps
+    return steps if steps != experiment.steps else None
+
+
 def kind_of(seeds: Sequence[int], planned: bool) -> str:
     """Which seeds: `planned` ones, which derive from their plan, or the numbers themselves."""
     if planned:
@@ -210,9 +222,10 @@ def _number(value: object) -> bool:
 def table_environments(card: Card) -> list[str]:
     """The tasks of the paper's own aggregate over ablations, else those of the card."""
     from repro.cards.models import Aggregate
-    from repro.experiment import environment_id
+    from repro.experiment import environment_id, problems_of
 
     for claim in card.claims:
         if isinstance(claim.check, Aggregate) and claim.check.arms:
             return [environment_id(env) for env in claim.check.environments]
-    return [environment_id(env) for env in card.environments]
+    measured = problems_of(card.id)  # in closed form: nothing is trained on them
+    return [environment_id(env) for env in card.environments if env not in measured]

@@ -131,6 +131,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help()
             return 0
+        for name, value in vars(args).items():
+            if value == "" or (isinstance(value, list) and "" in value):
+                raise ReproError(
+                    f'found "" for {name.replace("_", "-")}; say which, or leave it out'
+                )
         if args.command != "env":
             from repro.paths import require_clone
 

@@ -79,8 +79,7 @@ class Contestant:
 def contestant(name: str, env: str | None) -> Contestant:
     """The run that a name means on a task; `ReproError` without one, or without episodes."""
     from repro.commands.arms import folder_of
-    from repro.evidence import evidence_of, experiment_of, need_returns
-    from repro.files import read_json
+    from repro.evidence import evidence_of, experiment_of, manifest_of, need_returns
     from repro.plans import read_plan_if_any
     from repro.player import networks
 
@@ -97,7 +96,7 @@ def contestant(name: str, env: str | None) -> Contestant:
         folder=folder,
         experiment=experiment,
         evidence=found,
-        manifest=read_json(folder / "manifest.json"),
+        manifest=manifest_of(folder),
         networks=built,
     )
 
@@ -111,7 +110,6 @@ def fairness(runs: Sequence[Contestant]) -> list[str]:
             said = ", ".join(f"{name} {value}" for name, value in values.items())
             warnings.append(f"{what} differ ({said}): {consequence}")
 
-    differ("environments", {r.name: r.experiment.env for r in runs}, "their returns do not compare")
     differ("steps", {r.name: f"{r.experiment.steps:,}" for r in runs},
            "the longer run had more to learn from")  # fmt: skip
     simulators = [simulator(r.experiment.env)[1] for r in runs]

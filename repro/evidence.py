@@ -102,7 +102,7 @@ def has_result(plan: Plan, look: int) -> bool:
     if not (plan.folder / "metrics.json").is_file():
         return False
     try:
-        manifest = read_json(plan.folder / "manifest.json", SCHEMA_VERSION)
+        manifest = manifest_of(plan.folder)
         evidence = evidence_of(plan.folder, plan.experiment, plan)
     except ReproError:
         return False
@@ -238,13 +238,19 @@ def papers_with_results() -> list[str]:
     return sorted({path.parts[-4] for path in paths.RESULTS.glob("*/*/*/metrics.json")})
 
 
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a result or of a run; `ReproError` for one that is not ours."""
+    manifest: dict[str, Any] = read_json(folder / "manifest.json", SCHEMA_VERSION)
+    return manifest
+
+
 def experiment_of(folder: Path) -> Experiment:
     """The experiment of a result's plan or of a run's manifest."""
     from repro.experiment import Experiment
 
     if (folder / "plan.json").is_file():
         return read_plan(folder).experiment
-    manifest = read_json(folder / "manifest.json", SCHEMA_VERSION)
+    manifest = manifest_of(folder)
     try:
         return msgspec.convert(manifest["experiment"]["content"], Experiment)
     except (msgspec.ValidationError, KeyError, TypeError) as error:

@@ -21,6 +21,8 @@ from typing import Any
 from repro.errors import ReproError, Unfinished
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG}
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
 
 
@@ -30,7 +32,7 @@ class DiskFull(Unfinished):
 
 @contextlib.contextmanager
 def writing(path: Path, kept: str | None = None) -> Iterator[None]:
-    """Turn "no space left" and "permission denied" while writing `path` into one clear line.
+    """Turn "no space left", "permission denied" and a path that cannot be into one clear line.
 
     kept: what the reader still has, in words; by default whether an older file stands.
     """
@@ -44,11 +46,13 @@ def writing(path: Path, kept: str | None = None) -> Iterator[None]:
                 f"disk full while writing {path}: {kept}; "
                 "free some space and run the same command again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ReproError(
-                f"cannot write {path}: {os.strerror(error.errno)}; "
-                "make its folder writable, or choose another with REPRO_RUNS"
-            ) from error
+        if error.errno in _DENIED | _NO_PLACE:
+            from repro.paths import RUNS
+
+            other = "another with REPRO_RUNS" if path.is_relative_to(RUNS) else "another place"
+            mend = "make its folder writable, or choose" if error.errno in _DENIED else "choose"
+            why = os.strerror(error.errno)
+            raise ReproError(f"cannot write {path}: {why}; {mend} {other}") from error
         raise
 
 

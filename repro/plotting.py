@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from repro.files import read_json, write_bytes
+from repro.files import write_bytes
 from repro.launch.origin import engine
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def plot_folder(
     verdicts: of this experiment's claims; they bring the published side and its margin.
     target: a .svg, .png or .pdf file.
     """
-    from repro.evidence import need_returns, read_summary
+    from repro.evidence import manifest_of, need_returns, read_summary
 
     metrics, curves = read_summary(folder)
-    manifest = read_json(folder / "manifest.json")
+    manifest = manifest_of(folder)
     target = target or folder / "plot.svg"
     need_returns(experiment.title, curves.values())
     panels = [("curves.csv", "training", "return of the training episodes, each 1 %")]

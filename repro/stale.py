@@ -20,7 +20,7 @@ import msgspec
 from repro import fingerprints, git, paths
 from repro.cards.sets import alias
 from repro.errors import ReproError
-from repro.evidence import experiment_of, result_folders
+from repro.evidence import experiment_of, manifest_of, result_folders
 from repro.experiment import (
     Experiment,
     environment_id,
@@ -29,7 +29,6 @@ from repro.experiment import (
     same_env,
     waiting_sets,
 )
-from repro.files import read_json
 from repro.fingerprints import Fingerprint
 from repro.launch import origin
 
@@ -157,7 +156,7 @@ def update(paper: str) -> tuple[fingerprints.File, list[str]]:
 def of_result(folder: Path, now: Fingerprint) -> Fingerprint:
     """How a committed result's code behaved; `now` where that code is today's."""
     paper, arm = folder.parts[-3], folder.name
-    code = read_json(folder / "manifest.json", fingerprints.SCHEMA_VERSION)["code"]
+    code = manifest_of(folder)["code"]
     if code["digest"] == origin.code_digest(paper):
         return now
     return measured_at(code["commit"], paper, arm, now.env)
@@ -171,8 +170,9 @@ class Stale(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
-def run_stale(paper: str) -> tuple[list[Stale], list[str]]:
-    """Results of a paper that behave otherwise by the code as it stands; those not known."""
+def run_stale(paper: str) -> tuple[list[Stale], list[str], dict[str, str]]:
+    """Results of a paper that behave otherwise by the code as it stands; those not known; and
+    those that no fingerprint can tell of, with the reason."""
     stored = fingerprints.read(paper)
     folders = result_folders(paper)
     now: dict[str, Fingerprint] = {}
@@ -180,17 +180,19 @@ def run_stale(paper: str) -> tuple[list[Stale], list[str]]:
         found = measured(paper, arm, stored.arms[arm].env)
         if isinstance(found, Fingerprint):
             now[arm] = found
-    stale, unknown = [], []
+    stale, unknown, untold = [], [], {}
     for folder in folders:
         experiment = experiment_of(folder)
         changes = fingerprints.since(folder, now)
-        if changes is None:
+        if changes is None and (why := exempt(paper, folder.name)):
+            untold[experiment.title] = why
+        elif changes is None:
             unknown.append(experiment.title)
         elif changes:
             stale.append(
                 Stale(result=experiment.title, why=changes, command=planning(experiment, folder))
             )
-    return stale, unknown
+    return stale, unknown, untold
 
 
 def planning(experiment: Experiment, folder: Path) -> str:

@@ -13,6 +13,7 @@ import pytest
 from repro import ablations, paths, results
 from repro.cards import load_card
 from repro.cli import main
+from repro.commands.ablate import gathered
 from repro.commands.ablate_text import cells, notes
 from repro.errors import ReproError
 from repro.experiment import resolve
@@ -155,6 +156,17 @@ def test_the_table_says_which_seeds_each_row_has():
 # Which arms there are, and what the paper prints of them
 
 
+def test_a_result_of_other_steps_is_not_called_missing():
+    card = load_card("deep-rl-matters-2017")
+    arms = {"HalfCheetah-v4": ablations.arms_of(card, "HalfCheetah-v4", only=["policy-400-300"])}
+    assert ablations.steps_run(arms["HalfCheetah-v4"][1].experiment) == 300_000
+    samples, _, _, marks = gathered(arms)
+    assert samples == {}
+    assert marks == [
+        "results of 300,000 steps are not in this table (HalfCheetah-v4); --steps 300000 shows them"
+    ]
+
+
 def test_an_ablation_that_changes_nothing_is_the_standard_set():
     card = load_card("ppo-2017")
     arms = ablations.arms_of(card, "HalfCheetah", only=["no-clip"])
@@ -288,10 +300,17 @@ def test_the_table_of_what_is_there(clone):
     assert rows[2]["ours"]["n"] == 5
 
 
+def test_problems_in_closed_form_are_no_tasks_of_a_table():
+    assert "RandomMDP" in load_card("pg-theorem-1999").environments
+    tasks = ablations.table_environments(load_card("pg-theorem-1999"))
+    assert "CartPole-v1" in tasks
+    assert "RandomMDP" not in tasks
+
+
 def test_a_table_of_nothing_says_so_and_leaves_no_empty_line(clone):
     done = tools.main("ablate", "ppo-2017", "--env", "Hopper", "--show", root=clone)
     assert done.returncode == 0, done.stderr
-    assert "nothing of it was run yet" in done.stdout
+    assert "nothing of it was run at these steps" in done.stdout
     assert "" not in done.stdout.splitlines()
 
 
@@ -378,6 +397,8 @@ def test_plans_for_every_row_that_has_none(clone):
         (("ablate", "ppo-2017", "--env", "HalfCheeta"), 'did you mean "HalfCheetah"?'),
         (("ablate", "ppo-2017", "--out", "x.gif"), ".svg, .png, .pdf or .md"),
         (("ablate", "ppo-2017", "--looks", "5,10"), "add --plan"),
+        ((*OPTIONS, "--plan", "--show"), "no --show, --json or --out"),
+        ((*OPTIONS, "--plan", "--json"), "no --show, --json or --out"),
         ((*OPTIONS, "--plan", "--seeds", "0,1"), "a plan takes a number"),
     ],
 )

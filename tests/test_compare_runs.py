@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import evidence_tools as tools
@@ -10,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from repro import results
+from repro.commands.arms import folder_of
 from repro.contestants import contestant, fairness
 from repro.experiment import EVALUATION, resolve
 from repro.judge.contest import overall, pairs, profile, profile_grid
@@ -164,6 +166,28 @@ def test_several_runs_in_one_figure(clone):
         assert expected in svg
 
 
+def test_one_run_by_two_names_and_runs_of_two_tasks_are_refused(clone):
+    here, there = (
+        str(folder_of(NAMES[0], env).relative_to(clone)) for env in ("HalfCheetah", "Reacher")
+    )
+    twice = tools.main("compare", NAMES[0], here, "--env", "HalfCheetah", root=clone)
+    assert (twice.returncode, twice.stdout) == (2, "")
+    assert "by two names" in twice.stderr
+    apart = tools.main("compare", here, there, root=clone)
+    assert (apart.returncode, apart.stdout) == (2, "")
+    assert f"{here} on HalfCheetah-v4, {there} on Reacher-v4" in apart.stderr
+
+
+def test_a_manifest_that_is_none_is_said_by_every_command(clone, tmp_path):
+    foreign = shutil.copytree(folder_of(NAMES[0], "Reacher"), tmp_path / "foreign")
+    (foreign / "manifest.json").write_text("[]")
+    beside = (NAMES[1], "--env", "Reacher")
+    for command, *more in (["doctor"], ["plot"], ["watch"], ["compare", *beside]):
+        done = tools.main(command, str(foreign), *more, root=clone)
+        assert done.returncode == 2, (command, done.stderr)
+        assert "schema_version is None" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -175,7 +199,12 @@ def test_several_runs_in_one_figure(clone):
         (("compare", *NAMES, "--env", "Hopper"), "no result and no run of ppo-2017 · Hopper-v4"),
         (("compare", *NAMES, "--env", "Reacher", "--out", "x.gif"), ".svg, .png or .pdf"),
         (("plot", *NAMES, "--env", "Reacher", "--steps", "9"), "--steps is for one run"),
+        (("plot", NAMES[0], NAMES[0], "--env", "Reacher"), "stands there already"),
+        (("plot", *NAMES, "--env", "Reacher", "--out", "papers/topics.yaml/x.svg"), "cannot write"),
+        (("plot", *NAMES, "--env", ""), 'found "" for env'),
         (("doctor", "ppo-2017"), "--env is missing"),
+        (("doctor", "ppo"), "which task of ppo-2017? there are: runs/ppo-2017/"),
+        (("doctor", "pop"), 'no paper "pop"'),
         (("doctor", "no/such/run/at/all"), "holds no run"),
         (("watch", "ppo-2017", "--env", "HalfCheetah", "--out", "x.avi"), ".mp4, .gif or .png"),
         (("watch", "ppo-2017", "--env", "HalfCheetah", "--size", "9"), "--size goes from"),

@@ -7,6 +7,7 @@ from judge_tools import CONTEXT, METRIC, card, claim, evidence, judge, published
 
 from repro.cards.arms import Arm, arm_of, rivals
 from repro.cards.models import Ablation, Level, NotWorse, Ordering, TimeTo
+from repro.judge.metrics import other_arm
 from repro.judge.verdict import judge_claim
 from repro.judge.words import say_published_arms
 
@@ -145,3 +146,10 @@ def test_a_better_arm_that_is_no_better_than_random_is_warned_of(mean, warned):
     verdict = judge_claim(rule, runs, card(rule, ablations=NO_CLIP), CONTEXT)
     assert verdict.answer == "reproduced"
     assert any("no better than the random policy" in line for line in verdict.warnings) == warned
+
+
+def test_the_other_arms_mean_follows_from_the_difference():
+    assert other_arm("ordering", METRIC, 715.0, 545.0) == 170.0
+    assert other_arm("not-worse", "steps-to-threshold@475", 900.0, 100.0) == 1000.0
+    assert other_arm("level", METRIC, 715.0, 545.0) is None
+    assert other_arm("ordering", METRIC, 715.0, None) is None

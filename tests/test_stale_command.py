@@ -56,6 +56,14 @@ def otherwise(paper="ppo-2017"):
     fingerprints.write(paper, msgspec.structs.replace(file, results={code: {"classic": before}}))
 
 
+def test_a_result_that_no_fingerprint_can_tell_of_is_not_one_to_be_measured():
+    _, unknown, untold = stale.run_stale("pg-theorem-1999")
+    measured = [title for title in untold if title.endswith(" · exact+monte-carlo")]
+    assert len(measured) == 1
+    assert "nothing is trained" in untold[measured[0]]
+    assert not set(unknown) & set(untold)
+
+
 def test_from_not_known_to_fresh_to_stale(clone):
     folder = made_result(clone)
     unknown = tools.main("stale", root=clone)

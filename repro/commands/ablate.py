@@ -68,6 +68,8 @@ def execute(args: argparse.Namespace) -> int:
 
     if args.out is not None and args.out.suffix not in (".svg", ".png", ".pdf", ".md"):
         raise ReproError(f"--out {args.out}: expected a name ending in .svg, .png, .pdf or .md")
+    if args.plan and (args.show or args.json or args.out):
+        raise ReproError("--plan writes plans and shows no table: no --show, --json or --out")
     if (args.looks or args.because) and not args.plan:
         raise ReproError("--looks and --because belong to plans; add --plan")
     card = load_card(args.paper)
@@ -172,7 +174,7 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
         print("\n".join(costs(arms, samples, seeds, options_of(args))))
     if not any(row.tasks for row in rows):
         if not args.quiet:
-            print(f"nothing of it was run yet; {STANDARD} is the standard set")
+            print(f"nothing of it was run at these steps; {STANDARD} is the standard set")
         return 0
     paged = args.out if args.out and args.out.suffix == ".md" else None
     out = paged.with_suffix(".svg") if paged else args.out
@@ -228,7 +230,7 @@ def gathered(
 ) -> tuple[Samples, dict[str, float], dict[str, str], list[str]]:
     """task → arm → seeds of what is there; the random scores; which seeds each arm has; and what
     must be said about it."""
-    from repro.ablations import evidence_for, kind_of, metric_of, sample
+    from repro.ablations import evidence_for, kind_of, metric_of, sample, steps_run
     from repro.judge.metrics import METRICS
     from repro.judge.scores import load_context
 
@@ -237,8 +239,12 @@ def gathered(
     random, marks = {}, []
     measured: dict[str, list[str]] = {}
     which: dict[str, set[str]] = {}
+    other: dict[int, set[str]] = {}
     for env, rows in arms.items():
         found = {arm.name: there for arm in rows if (there := evidence_for(arm.experiment))}
+        for arm in rows:
+            if arm.name not in found and (steps := steps_run(arm.experiment)):
+                other.setdefault(steps, set()).add(env)
         if not found:
             continue
         if env in known:
@@ -255,5 +261,10 @@ def gathered(
     for metric, envs in measured.items():
         where = f" ({', '.join(envs)})" if len(measured) > 1 else ""
         marks.append(f"ours{where}: {METRICS[metric].says}")
+    marks += [
+        f"results of {steps:,} steps are not in this table ({', '.join(sorted(envs))}); "
+        f"--steps {steps} shows them"
+        for steps, envs in sorted(other.items())
+    ]
     kinds = {name: " or ".join(sorted(found)) for name, found in which.items()}
     return samples, random, kinds, marks  # type: ignore[return-value]

@@ -24,6 +24,7 @@ def folder_of(name: str, env: str | None, summary: str = "manifest.json") -> Pat
     summary: the file that must be in it. `ReproError` with what there is, where none has it.
     """
     from repro import paths
+    from repro.cards import resolve_id
     from repro.plans import result_folder
 
     place = Path(name)
@@ -38,7 +39,7 @@ def folder_of(name: str, env: str | None, summary: str = "manifest.json") -> Pat
     if "/" in name:
         name, env = _parted(name, env)
     if not env:
-        paper = name.partition(":")[0]
+        paper = resolve_id(name.partition(":")[0].partition("+")[0])
         raise ReproError(f"--env is missing: which task of {paper}? {there_are(paper, None)}")
     experiment = experiment_named(name, env)
     result = result_folder(experiment)

@@ -49,6 +49,11 @@ def execute(args: argparse.Namespace) -> int:
     tasks: dict[str, list[Contestant]] = {}
     for env in args.env or [None]:
         runs = [contestant(name, env) for name in args.runs]
+        if len({run.folder.resolve() for run in runs}) < len(runs):
+            raise ReproError("a run stands there twice, by two names; name every run once")
+        if len({run.experiment.env for run in runs}) > 1:
+            said = ", ".join(f"{run.name} on {run.experiment.env}" for run in runs)
+            raise ReproError(f"runs of one task are compared; these are {said}")
         tasks[runs[0].experiment.env] = runs
     scores, metrics = measured(tasks)
     normalised, unscaled = normal(scores)
@@ -85,7 +90,8 @@ NOTE = (
     "Intervals of differences are Welch's; P(A > B) is over pairs of seeds, with Newcombe's "
     "interval; p is corrected after Holm over this table. IQM: mean of the middle half of all "
     "seeds; from twenty seeds a task a bootstrap interval stands beside it. Wall minutes are those "
-    "of the workers, shared over their seeds: they hold for the load of the machine on that day."
+    "of the workers, shared over their seeds: they hold for the load of the machine on that day. "
+    "Reference: a good agent's printed score (papers/data/reference-scores.yaml)."
 )
 
 

@@ -41,10 +41,14 @@ def published(verdict: Verdict) -> str:
 
 
 def ours(verdict: Verdict) -> str:
-    """`1,942 ± 210`: mean and standard deviation over our seeds."""
+    """`1,942 ± 210`: mean and standard deviation over our seeds; of two arms `715 against 170`."""
+    from repro.judge.metrics import other_arm
+
     if verdict.ours is None:
         return "–"
-    return text.plus_minus(verdict.ours.mean, verdict.ours.std)
+    gap = None if verdict.interval is None else verdict.interval.difference
+    other = other_arm(verdict.kind, verdict.metric, verdict.ours.mean, gap)
+    return text.beside(text.plus_minus(verdict.ours.mean, verdict.ours.std), other)
 
 
 def seeds(verdict: Verdict) -> str:

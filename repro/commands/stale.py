@@ -38,14 +38,21 @@ def execute(args: argparse.Namespace) -> int:
         return write(args)
     papers = [resolve_id(args.paper)] if args.paper else evidence.papers_with_results()
     runs, verdicts, unknown = [], [], []
+    untold: dict[str, str] = {}
     for paper in papers:
-        found, not_known = stale.run_stale(paper)
+        found, not_known, never = stale.run_stale(paper)
         runs += found
         unknown += not_known
+        untold |= never
         verdicts += [one] if (one := stale.judge_stale(paper)) else []
     if args.json:
-        document = {"run_stale": stale.plain(runs), "judge_stale": stale.plain(verdicts)}
-        print(json.dumps(document | {"not_known": unknown}, indent=1, ensure_ascii=False))
+        document = {
+            "run_stale": stale.plain(runs),
+            "judge_stale": stale.plain(verdicts),
+            "not_known": unknown,
+            "without_fingerprint": untold,
+        }
+        print(json.dumps(document, indent=1, ensure_ascii=False))
         return 0
     for title, found in (
         ("run-stale: the code behaves otherwise than when it ran", runs),
@@ -63,6 +70,9 @@ def execute(args: argparse.Namespace) -> int:
     if unknown:
         print(text.bold("not known, for want of a fingerprint; repro stale --write measures it"))
         print("\n".join(f"  {title}" for title in unknown))
+    if untold and not args.quiet:
+        print(text.dim("no fingerprint can tell of these:"))
+        print("\n".join(text.dim(f"  {title}: {why}") for title, why in untold.items()))
     if not (runs or verdicts or unknown):
         print("nothing is stale" if papers else "no results yet, so nothing is stale")
     return 0

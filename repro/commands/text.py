@@ -176,6 +176,11 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def beside(first: str, other: float | None) -> str:
+    """`715 ± 78 against 170`: a figure and that of the arm it is compared with, where one is."""
+    return first if other is None else f"{first} against {number(other)}"
+
+
 def plus_minus(mean: float, std: float | None) -> str:
     """`1,942 ± 210`: a mean and its standard deviation, where there is one."""
     return number(mean) + ("" if std is None else f" ± {number(std)}")

@@ -66,10 +66,10 @@ def stored_policy(folder: Path, seed: int | None) -> tuple[Path, int]:
 
     Each stack stores the policy of its first seed.
     """
-    from repro.files import read_json
+    from repro.evidence import manifest_of
     from repro.plans import shown
 
-    manifest = read_json(folder / "manifest.json")
+    manifest = manifest_of(folder)
     stacks: dict[str, list[int]] = manifest["stacks"]
     if (folder / "policy.pt").is_file():
         first = manifest["seeds"][0]

@@ -20,7 +20,7 @@ def table() -> str:
     lines = ["| result | warns | notes | not looked at |", "|---|---|---|---|"]
     for paper in evidence.papers_with_results():
         for folder in evidence.result_folders(paper):
-            seeds = len(files.read_json(folder / "manifest.json")["seeds"])
+            seeds = len(evidence.manifest_of(folder)["seeds"])
             name = folder.relative_to(paths.RESULTS).as_posix()
             lines.append(row(name, read_document(folder) or [], seeds))
     return "\n".join(lines)

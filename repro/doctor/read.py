@@ -12,7 +12,6 @@ from repro import paths
 from repro.doctor.findings import document, examine
 from repro.doctor.history import NOTHING, Actions, Replay, RunHistory, SeedHistory, Series
 from repro.errors import ReproError
-from repro.files import read_json
 from repro.plans import read_plan_if_any, shown
 from repro.runs import RunFolder, SeedState
 
@@ -26,7 +25,7 @@ def read_history(folder: Path, replay: bool = True) -> RunHistory:
     A result has no logs; they are read from `runs/` where its run is still there, and else only
     the rules about returns and about the stored policy can look. replay: play that policy again.
     """
-    from repro.evidence import experiment_of
+    from repro.evidence import experiment_of, manifest_of
 
     folder = folder.resolve()
     if not (folder / "manifest.json").is_file():
@@ -37,7 +36,7 @@ def read_history(folder: Path, replay: bool = True) -> RunHistory:
     experiment = experiment_of(folder)
     if (folder / "stacks").is_dir():
         return history_of(RunFolder(folder), experiment, None, replay)
-    plan, manifest = read_plan_if_any(folder), read_json(folder / "manifest.json")
+    plan, manifest = read_plan_if_any(folder), manifest_of(folder)
     place = paths.RUNS / experiment.paper / experiment.env.replace("/", "-") / experiment.arm
     run = RunFolder(place / str(manifest.get("run")))
     if run.manifest_file.is_file():

@@ -284,6 +284,16 @@ def parameter_of(name: str) -> float | None:
                          "write it as steps-to-threshold@475") from None  # fmt: skip
 
 
+def other_arm(kind: str, name: str, mean: float, difference: float | None) -> float | None:
+    """The second arm's mean in a comparison of two on one task, None where it is no such thing.
+
+    mean: the first arm's; difference: first − second, turned so that more is better.
+    """
+    if kind not in ("ordering", "not-worse") or difference is None:
+        return None
+    return mean - difference if metric(name).direction == "higher" else mean + difference
+
+
 def metrics_of(claim: Claim) -> list[str]:
     """Every per-seed number that judging this claim needs, by name."""
     check = claim.check

@@ -10,7 +10,6 @@ from typing import Any
 from repro import evidence, fingerprints, git, paths
 from repro.cards import load_card
 from repro.errors import ReproError
-from repro.files import read_json
 from repro.judge.case import FEW
 from repro.launch import origin
 from repro.nightly.night import Event, Report
@@ -24,7 +23,6 @@ from repro.plans import (
     result_folder,
     shown,
 )
-from repro.results import SCHEMA_VERSION
 from repro.training.environments.names import is_mujoco
 
 
@@ -88,7 +86,7 @@ def _planned(
         planned = datetime.date.fromisoformat(plan.date)
         return standing("promised", f"planned on {plan.date}, not run yet", checked=planned)
     have = len(evidence.read_result(folder).seeds)
-    manifest = read_json(folder / "manifest.json", SCHEMA_VERSION)
+    manifest = evidence.manifest_of(folder)
     ran = datetime.date.fromisoformat(str(manifest["started"])[:10])
     last = checks[-1] if checks else None
     checked = max([ran, *(datetime.date.fromisoformat(event.night) for event in checks)])
