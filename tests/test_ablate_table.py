@@ -298,6 +298,7 @@ def test_the_table_of_what_is_there(clone):
     rows = json.loads(tools.main(*OPTIONS, "--show", "--json", root=clone).stdout)
     assert [row["arm"] for row in rows[:3]] == ["paper", "clip-0.3", "no-clip"]
     assert rows[2]["ours"]["n"] == 5
+    assert rows[2]["by_task"] == {"HalfCheetah-v4": rows[2]["ours"]}
 
 
 def test_problems_in_closed_form_are_no_tasks_of_a_table():

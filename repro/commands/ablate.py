@@ -159,7 +159,11 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
     if args.json:
         import msgspec
 
-        print(json.dumps(msgspec.to_builtins(rows), indent=1, sort_keys=True, ensure_ascii=False))
+        plain = msgspec.to_builtins(rows)
+        for row in plain:
+            found = {task: there.get(row["arm"]) for task, there in samples.items()}
+            row["by_task"] = {k: msgspec.to_builtins(v) for k, v in found.items() if v is not None}
+        print(json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
     where = env or f"{len(arms)} tasks"
     title = f"{card.id} · {where} · {first[0].experiment.hparam_set} · ablations"
