@@ -241,6 +241,13 @@ def test_raw_markup_in_the_judge_page_is_text(
     assert "<script>" not in pages.judge_text()["text"]
 
 
+def test_the_page_on_verdicts_shows_no_markers():
+    text = pages.judge_text()["text"]
+    assert text.count("<table>") > 10
+    assert "simulated:" not in text
+    assert "&lt;!--" not in text
+
+
 def test_pictures_lose_digits_and_nothing_else() -> None:
     before = (
         '<svg width="9.1pt"><metadata>x</metadata><path d="M 1.2345 2.00001 L -3.456 7"/></svg>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -195,7 +196,9 @@ def judge_text() -> dict[str, Any]:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     # A wide table scrolls by itself, and by keyboard; the page does not.
     opening = '<div class="scroll" tabindex="0" role="region" aria-label="Table {}"><table>'
-    first, *rest = parser.render(file.read_text(encoding="utf-8")).split("<table>")
+    # Markers of what a command writes are comments: on a line of their own, and no part of a table.
+    said = re.sub(r"^<!--.*?-->\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    first, *rest = parser.render(said).split("<table>")
     text = first + "".join(opening.format(i) + part for i, part in enumerate(rest, 1))
     text = text.replace("</table>", "</table></div>")
     return {"title": "How a verdict is made", "text": Markup(text)}
