@@ -131,11 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help()
             return 0
-        for name, value in vars(args).items():
-            if value == "" or (isinstance(value, list) and "" in value):
-                raise ReproError(
-                    f'found "" for {name.replace("_", "-")}; say which, or leave it out'
-                )
+        for before, word in zip(["repro", *arguments], arguments, strict=False):
+            if word == "":
+                raise ReproError(f'found "" after {before}; say which, or leave it out')
         if args.command != "env":
             from repro.paths import require_clone
 

@@ -187,6 +187,10 @@ class _Ours(msgspec.Struct):
     std: float | None
 
 
+class _Interval(msgspec.Struct):
+    difference: float
+
+
 class _Seed(msgspec.Struct):
     status: str
 
@@ -195,6 +199,8 @@ class _Verdict(msgspec.Struct):
     """What pages and commands show of a verdict; `repro.judge.types.Verdict` is the whole."""
 
     claim: str
+    kind: str
+    metric: str
     env: str
     hparam_set: str
     answer: str
@@ -209,6 +215,7 @@ class _Verdict(msgspec.Struct):
     reasons: list[str]
     seeds: list[_Seed]
     ours: _Ours | None
+    interval: _Interval | None
 
 
 class _Verdicts(msgspec.Struct):

@@ -201,7 +201,7 @@ def test_a_manifest_that_is_none_is_said_by_every_command(clone, tmp_path):
         (("plot", *NAMES, "--env", "Reacher", "--steps", "9"), "--steps is for one run"),
         (("plot", NAMES[0], NAMES[0], "--env", "Reacher"), "stands there already"),
         (("plot", *NAMES, "--env", "Reacher", "--out", "papers/topics.yaml/x.svg"), "cannot write"),
-        (("plot", *NAMES, "--env", ""), 'found "" for env'),
+        (("plot", *NAMES, "--env", ""), 'found "" after --env'),
         (("doctor", "ppo-2017"), "--env is missing"),
         (("doctor", "ppo"), "which task of ppo-2017? there are: runs/ppo-2017/"),
         (("doctor", "pop"), 'no paper "pop"'),

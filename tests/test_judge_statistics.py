@@ -14,6 +14,7 @@ from repro.errors import ReproError
 from repro.judge import comparison
 from repro.judge import statistics as js
 from repro.judge.aggregate import mean_normalised_random_best
+from repro.judge.case import Untestable
 from repro.judge.compare import compare
 from repro.judge.published import sample_of, theirs
 from repro.judge.types import Sample
@@ -281,7 +282,7 @@ def test_normalised_score_of_table_1_by_hand():
     assert score.value == 0.75
     # A: sqrt(5² + (0.5·10)²)/100, B is the best itself: no error; the mean of two halves it
     assert score.error == pytest.approx(math.sqrt(50.0) / 100.0 / 2.0)
-    assert score.df == pytest.approx(3.0)
+    assert score.df == pytest.approx(6.0)  # (25 + 25)² / (25²/3 + 25²/3)
 
 
 def test_normalised_scores_error_is_what_simulation_gives():
@@ -295,5 +296,5 @@ def test_normalised_scores_error_is_what_simulation_gives():
                    "best": Sample(n=10, mean=100.0, std=20.0)}}  # fmt: skip
     error = mean_normalised_random_best(exact, "paper", {"A": 0.0}).error
     assert np.std(values) == pytest.approx(error, rel=0.06)
-    with pytest.raises(ReproError, match="no arm beats"):
+    with pytest.raises(Untestable, match="no arm beats"):
         mean_normalised_random_best(exact, "paper", {"A": 200.0})
