@@ -148,7 +148,7 @@ def test_search_gives_file_line_and_text(runs, capsys):
     ("words", "hint"),
     [
         (["clean", "zz"], "no run"),
-        (["clean", ""], "no run"),
+        (["clean", ""], 'found "" after clean'),
         (["clean", "--older", "soon"], "30d"),
         (["clean", "x", "--older", "1d"], "not both"),
         (["search"], "nothing to search"),
