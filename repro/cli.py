@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -131,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help()
             return 0
-        for before, word in zip(["repro", *arguments], arguments, strict=False):
+        for before, word in itertools.pairwise(["repro", *arguments]):
             if word == "":
                 raise ReproError(f'found "" after {before}; say which, or leave it out')
         if args.command != "env":

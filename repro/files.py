@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from repro import paths
 from repro.errors import ReproError, Unfinished
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -47,9 +48,8 @@ def writing(path: Path, kept: str | None = None) -> Iterator[None]:
                 "free some space and run the same command again"
             ) from error
         if error.errno in _DENIED | _NO_PLACE:
-            from repro.paths import RUNS
-
-            other = "another with REPRO_RUNS" if path.is_relative_to(RUNS) else "another place"
+            ours = path.is_relative_to(paths.RUNS)
+            other = "another with REPRO_RUNS" if ours else "another place"
             mend = "make its folder writable, or choose" if error.errno in _DENIED else "choose"
             why = os.strerror(error.errno)
             raise ReproError(f"cannot write {path}: {why}; {mend} {other}") from error

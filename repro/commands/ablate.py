@@ -161,8 +161,11 @@ def show(args: argparse.Namespace, card: Card, arms: dict[str, list[Arm]]) -> in
 
         plain = msgspec.to_builtins(rows)
         for row in plain:
-            found = {task: there.get(row["arm"]) for task, there in samples.items()}
-            row["by_task"] = {k: msgspec.to_builtins(v) for k, v in found.items() if v is not None}
+            row["by_task"] = {
+                task: msgspec.to_builtins(there[row["arm"]])
+                for task, there in samples.items()
+                if row["arm"] in there
+            }
         print(json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
     where = env or f"{len(arms)} tasks"

@@ -88,9 +88,11 @@ def several(args: argparse.Namespace) -> int:
         for env in args.env or [None]
         for name in args.runs
     ]
-    twice = [name for k, (name, folder) in enumerate(found) if folder in [f for _, f in found[:k]]]
-    if twice:
-        raise ReproError(f"{twice[0]} is a run that stands there already; name every run once")
+    seen: set[Path] = set()
+    for name, folder in found:
+        if folder in seen:
+            raise ReproError(f"{name} is a run that stands there already; name every run once")
+        seen.add(folder)
     curves = {folder: read_summary(folder)[1] for _, folder in found}
     for folder, files in curves.items():
         need_returns(experiment_of(folder).title, files.values())

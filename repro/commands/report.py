@@ -21,9 +21,8 @@ def table(verdicts: Sequence[Verdict]) -> str:
     rows, colours, below = [], [], []
     for verdict in verdicts:
         tint = text.ANSWER_COLOURS.get(verdict.answer, "yellow")
-        rows.append(
-            [verdict.claim, published(verdict), ours(verdict), seeds(verdict), marked(verdict)]
-        )
+        own = text.ours(verdict.to_dict())
+        rows.append([verdict.claim, published(verdict), own, seeds(verdict), marked(verdict)])
         colours.append([None, None, None, None, tint])
         below.append(beyond(verdict.answer, verdict.headline, tint))
     return text.table(rows, HEADER, colours, below)
@@ -38,17 +37,6 @@ def published(verdict: Verdict) -> str:
     if theirs.std is not None and theirs.n is not None:
         return f"{value} ± {text.number(theirs.std)} ({theirs.n})"
     return f"{value} ({theirs.n})" if theirs.n else value
-
-
-def ours(verdict: Verdict) -> str:
-    """`1,942 ± 210`: mean and standard deviation over our seeds; of two arms `715 against 170`."""
-    from repro.judge.metrics import other_arm
-
-    if verdict.ours is None:
-        return "–"
-    gap = None if verdict.interval is None else verdict.interval.difference
-    other = other_arm(verdict.kind, verdict.metric, verdict.ours.mean, gap)
-    return text.beside(text.plus_minus(verdict.ours.mean, verdict.ours.std), other)
 
 
 def seeds(verdict: Verdict) -> str:

@@ -110,22 +110,14 @@ def _head(card: Card, index: Index) -> list[str]:
 
 def _claims(claims: list[Claim], answers: dict[str, Any]) -> list[str]:
     """A row for each claim, what it says below it, and the judge's reason where there is one."""
-    from repro.judge.metrics import other_arm
-
     several_sets = len({claim.hparams for claim in claims}) > 1
     rows, colours, below = [], [], []
     for claim in claims:
         verdict = answers.get(claim.id, {})
         answer = verdict.get("answer", "not tested")
         star = "*" if claim.central else " "
-        ours = (verdict.get("ours") or {}).get("mean")
-        gap = (verdict.get("interval") or {}).get("difference")
-        mean = "–"
-        if ours is not None:
-            other = other_arm(verdict["kind"], verdict["metric"], ours, gap)
-            mean = text.beside(text.number(ours), other)
-        row = [f"{star} {claim.id}", _figure(claim), mean]
-        rows.append([*row, report.in_table(answer, ours is not None)])
+        row = [f"{star} {claim.id}", _figure(claim), text.ours(verdict, spread=False)]
+        rows.append([*row, report.in_table(answer, verdict.get("ours") is not None)])
         tint = "dim" if answer == "not tested" else text.ANSWER_COLOURS.get(answer, "yellow")
         colours.append([None, None, None, tint])
         arm = claim.hparams + (f"+{claim.ablation}" if claim.ablation else "")

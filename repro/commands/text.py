@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
@@ -176,8 +176,17 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def beside(first: str, other: float | None) -> str:
-    """`715 ± 78 against 170`: a figure and that of the arm it is compared with, where one is."""
+def ours(verdict: Mapping[str, Any] | None, spread: bool = True) -> str:
+    """Our side of a stored verdict: `1,942 ± 210`, mean and standard deviation over seeds; of two
+    arms `715 ± 78 against 170`; – without evidence."""
+    from repro.judge.metrics import other_arm
+
+    sample = (verdict or {}).get("ours")
+    if not verdict or not sample:
+        return "–"
+    mean, gap = sample["mean"], (verdict.get("interval") or {}).get("difference")
+    other = other_arm(verdict["kind"], verdict["metric"], mean, gap)
+    first = plus_minus(mean, sample["std"] if spread else None)
     return first if other is None else f"{first} against {number(other)}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from repro.doctor.findings import Rule, Seen, clean, needs_log, unknown
 from repro.doctor.history import RunHistory, SeedHistory, Series, mean
@@ -75,10 +74,9 @@ def clip_fraction_high(run: RunHistory) -> Seen:
 
 def clip_fraction_low(run: RunHistory) -> Seen:
     """Hardly a sample reaches the clip range, while the step size has not yet been annealed."""
-    surrogate = run.hparams.get("surrogate")
-    if not isinstance(surrogate, Mapping) or surrogate.get("kind") != "clip":
+    if run.kind("surrogate") != "clip":
         return unknown("the surrogate does not clip")
-    if surrogate.get("range") != {"kind": "constant", "value": CLIP}:
+    if run.hparams["surrogate"].get("range") != {"kind": "constant", "value": CLIP}:
         return unknown(f"the log counts ratios beyond {CLIP}, which is not the clip range here")
     found = run.medians("clip_fraction", half=1)
     if not found:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from scipy import special
 
-from repro.judge.aggregate import mean_normalised_random_best
+from repro.judge.aggregate import best_of, mean_normalised_random_best
 from repro.judge.compare import difference_of_arms, sums
 from repro.judge.comparison import holm
 from repro.judge.statistics import ONE_LOOK_LEVEL, half_width
@@ -170,7 +170,7 @@ def _row(samples: Samples, random: Mapping[str, float], arm: str, published: flo
     if not scored:
         return row
     score = mean_normalised_random_best(scored, arm, random)
-    if all(max(arms, key=lambda name: arms[name].mean) == arm for arms in scored.values()):
+    if all(best_of(arms) == arm for arms in scored.values()):
         return _changed(row, score=score.value)
     half = float(half_width(score.error, score.df, ONE_LOOK_LEVEL))
     return _changed(

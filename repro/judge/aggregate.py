@@ -30,7 +30,7 @@ def mean_normalised_random_best(
     """
     parts, by_task = [], {}
     for task, arms in samples.items():
-        best = max(arms, key=lambda name: arms[name].mean)
+        best = best_of(arms)
         top = arms[best].mean - random[task]
         if top <= 0:
             raise Untestable(f"{task}: no arm beats the random policy: nothing to scale by.")
@@ -40,16 +40,20 @@ def mean_normalised_random_best(
         variance, df = 0.0, float(max(ours.n - 1, 1))
         if arm != best:
             theirs = arms[best]
-            both = (_error(ours) ** 2, (ratio * _error(theirs)) ** 2)
-            variance = sum(both)
-            if variance > 0:  # Satterthwaite's
-                df = variance**2 / sum(
-                    part**2 / max(side.n - 1, 1)
-                    for part, side in zip(both, (ours, theirs), strict=True)
-                )
+            both = [
+                (0.0, _error(ours) ** 2, df),
+                (0.0, (ratio * _error(theirs)) ** 2, float(max(theirs.n - 1, 1))),
+            ]
+            variance = sum(part[1] for part in both)
+            df = sums(both)[2]
         parts.append((ratio, variance / top**2, df))
     value, variance, df = sums(parts)
     return Score(value=value, error=math.sqrt(variance), df=df, by_task=by_task)
+
+
+def best_of(arms: Mapping[str, Sample]) -> str:
+    """The arm with the greatest mean."""
+    return max(arms, key=lambda name: arms[name].mean)
 
 
 def _error(sample: Sample) -> float:

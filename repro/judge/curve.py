@@ -108,7 +108,8 @@ def judge_curve(case: Case) -> Verdict:
     if default is not None:
         reasons.append(f"At the usual tolerance of 0.2 × scale it would be: {default}.")
     first = compare(area.ours, area.theirs, margin, level, case.sign)
-    seeds = seed_values(run, np.asarray([row @ time_weights(grid) for row in values]))
+    weights = time_weights(grid)
+    seeds = seed_values(run, np.asarray([row @ weights for row in values]))
     admissible = settleable and not {EXPLORATION, UNPLANNED, FEW} & set(marks)
     return case.verdict(
         answer,

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from repro import __version__, paths
+from repro.commands import text
 from repro.errors import ReproError
 from repro.files import write_json
 from repro.site import charts, code, words
@@ -119,7 +120,7 @@ def environment(library: Library) -> Environment:
         value=words.value,
         published=words.published,
         published_note=words.published_note,
-        ours=words.ours,
+        ours=text.ours,
         ours_note=words.ours_note,
         threads=words.threads,
     )

@@ -9,8 +9,7 @@ from markupsafe import Markup, escape
 
 from repro.cards.arms import PAPER
 from repro.cards.models import Claim
-from repro.commands.text import beside, bounds, number, plus_minus
-from repro.judge.metrics import other_arm
+from repro.commands.text import bounds, number
 from repro.judge.published import band_kind
 
 # Answer or status → class of its badge; the word itself always stands beside the colour.
@@ -72,17 +71,6 @@ def published_note(claim: Claim) -> str:
     if figure.confidence != "verified":
         parts.append(figure.confidence)
     return ", ".join(parts)
-
-
-def ours(verdict: dict[str, Any] | None) -> str:
-    """Our mean ± standard deviation over seeds, and the other arm's mean where two are compared; a
-    dash without evidence."""
-    sample = verdict.get("ours") if verdict else None
-    if not sample:
-        return "–"
-    gap = (verdict.get("interval") or {}).get("difference") if verdict else None
-    other = other_arm(verdict["kind"], verdict["metric"], sample["mean"], gap) if verdict else None
-    return beside(plus_minus(sample["mean"], sample["std"]), other)
 
 
 def ours_note(verdict: dict[str, Any] | None) -> str:
